@@ -1,0 +1,36 @@
+# What a person types. Every target does its own set-up and works again when run twice.
+.DEFAULT_GOAL := help
+PYTHON := build/venv/bin/python
+SHELL := /bin/bash
+
+.PHONY: help
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
+
+.PHONY: setup
+setup: ## installs what the other targets need (Debian packages, a Python environment)
+	@tests/setup
+
+.PHONY: run
+run: setup ## the main job: declare, apply, back up, destroy, restore, compare, on a lab machine
+	@$(PYTHON) -m tests.demo
+
+.PHONY: stop
+stop: ## stops every lab machine this checkout's user started, and removes what they left
+	@$(PYTHON) -m tests.lab.stop
+
+.PHONY: test
+test: setup ## all tests, as CI runs them
+	@$(PYTHON) tests/run.py test
+
+.PHONY: acceptance
+acceptance: setup ## the long scenarios with their seeds; writes docs/proof.md
+	@$(PYTHON) tests/run.py acceptance
+
+.PHONY: bench
+bench: setup ## figures side by side with the peers; writes docs/performance.md
+	@$(PYTHON) tests/run.py bench
+
+.PHONY: tools
+tools: setup ## builds the lab's Go tools into the cache
+	@cd tests/lab && ../../$(PYTHON) -m odin_lab.tools

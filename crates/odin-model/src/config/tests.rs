@@ -1,0 +1,159 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+const CONTRACT: &str = include_str!("../../tests/fixtures/odin.toml");
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/odin/odin.toml"))
+}
+
+fn refusal(text: &str) -> String {
+    read(text).expect_err(text).to_string()
+}
+
+#[test]
+fn the_contract_reads_and_writes_back_the_same() {
+    let config = read(CONTRACT).expect("the contract");
+    let written = toml::to_string(&config).expect("TOML");
+    assert_eq!(read(&written).expect(&written), config);
+}
+
+#[test]
+fn the_contract_shows_every_key() {
+    let shown: toml::Table = toml::from_str(CONTRACT).expect("TOML");
+    let config = read(CONTRACT).expect("the contract");
+    let written: toml::Table = toml::from_str(&toml::to_string(&config).expect("TOML")).expect("TOML");
+    assert_eq!(keys(&shown), keys(&written), "a key is missing in tests/fixtures/odin.toml");
+}
+
+fn keys(table: &toml::Table) -> std::collections::BTreeSet<String> {
+    fn walk(prefix: &str, value: &toml::Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    walk(&format!("{prefix}.{key}"), value, found);
+                }
+            }
+            // A list of tables is one shape; an empty `after` is left out.
+            toml::Value::Array(list) if list.iter().all(toml::Value::is_table) => {
+                list.iter().for_each(|value| walk(prefix, value, found));
+            }
+            _ => {
+                found.insert(prefix.to_owned());
+            }
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    walk("", &toml::Value::Table(table.clone()), &mut found);
+    found
+}
+
+#[test]
+fn an_empty_declaration_is_a_server_without_backups() {
+    let config = read("").expect("an empty file");
+    assert_eq!(config.host.role, Role::Server);
+    assert_eq!(config.backup, None);
+}
+
+#[test]
+fn a_backup_needs_only_a_password_file() {
+    let config = read("[backup]\npassword-file = \"/etc/odin/password\"").expect("a backup");
+    let backup = config.backup.expect("a backup");
+    assert_eq!(backup.repository, Path::new("/var/lib/odin/repository"));
+    assert_eq!(backup.maximum_age, Duration::from_secs(26 * 3600));
+    assert_eq!(backup.retention.daily, 7);
+}
+
+#[test]
+fn every_bad_declaration_names_file_and_key() {
+    let cases = [
+        ("[host]\nrolle = \"server\"", "rolle"),
+        ("[hosts]", "hosts"),
+        ("[host]\nrole = \"master\"", "master"),
+        ("[host]\nrole = 3", "role"),
+        ("[host", "TOML"),
+        ("[host]\nstate-dir = \"odin\"", "host.state-dir = \"odin\": must be an absolute path"),
+        ("[host]\nk3s-unit = \"k3s\"", "host.k3s-unit"),
+        ("[apply]\nprune-limit = -1", "prune-limit"),
+        ("[apply]\nallow-prune = [\"monitoring\"]", "apply.allow-prune"),
+        ("[backup]", "password-file"),
+        ("[backup]\npassword-file = \"p\"", "backup.password-file"),
+        ("[backup]\npassword-file = \"/p\"\nschedule = \"daily\"", "30 2 * * *"),
+        ("[backup]\npassword-file = \"/p\"\nmaximum-age = \"soon\"", "maximum-age"),
+        ("[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"", "`file` or `generate`"),
+        ("[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"\ngenerate = 4", "16 to 256"),
+        ("[[secrets]]\nnamespace = \"A b\"\nname = \"b\"\nkey = \"c\"\ngenerate = 32", "secrets.namespace"),
+        ("\u{0}\u{1}", "TOML"),
+    ];
+    for (text, named) in cases {
+        let message = refusal(text);
+        assert!(message.starts_with("/etc/odin/odin.toml"), "{message}");
+        assert!(named == "TOML" || message.contains(named), "{text}: {message}");
+    }
+}
+
+#[test]
+fn a_declaration_beyond_the_limit_is_refused_by_its_size() {
+    let text = format!("# {}", "x".repeat(MAXIMUM_BYTES));
+    assert!(refusal(&text).contains("1048576"));
+}
+
+#[test]
+fn a_secret_declared_twice_is_refused() {
+    let one = "[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"\ngenerate = 32\n";
+    assert!(refusal(&format!("{one}{one}")).contains("a/b c"));
+}
+
+#[test]
+fn a_copy_into_the_repository_itself_is_refused() {
+    let message = refusal(
+        "[backup]\npassword-file = \"/p\"\n[[backup.copies]]\nname = \"usb\"\n\
+         repository = \"/var/lib/odin/repository\"\npassword-file = \"/p\"",
+    );
+    assert!(message.contains("another disk"), "{message}");
+}
+
+#[test]
+fn the_site_wins_over_the_image_key_by_key() {
+    let config = read(CONTRACT).expect("the contract");
+    let file = Path::new("/var/lib/odin/site.toml");
+    let site = Site::parse(
+        "[host]\nname = \"rack-7\"\n[backup]\nrepository = \"/data/odin\"\n[[secrets]]\n\
+         namespace = \"monitoring\"\nname = \"alertmanager-webhook\"\nkey = \"token\"\nfile = \"/root/token\"",
+        file,
+    )
+    .expect("a site");
+    let merged = config.with_site(&site, file).expect("merged");
+    assert_eq!(merged.host.name.as_deref(), Some("rack-7"));
+    assert_eq!(merged.secrets.len(), 2);
+    assert_eq!(merged.secrets[1].file.as_deref(), Some(Path::new("/root/token")));
+    let backup = merged.backup.expect("a backup");
+    assert_eq!(backup.repository, Path::new("/data/odin"));
+    assert_eq!(backup.password_file, Path::new("/var/lib/odin/repository-password"));
+    assert_eq!(
+        site.keys(),
+        ["host.name", "secrets.monitoring/alertmanager-webhook.token", "backup.repository"]
+    );
+}
+
+#[test]
+fn the_site_cannot_set_what_belongs_to_the_image() {
+    let error = Site::parse("[apply]\nprune-limit = 1000", Path::new("/var/lib/odin/site.toml"));
+    assert!(error.expect_err("a foreign key").to_string().contains("apply"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC*") {
+        let _unread = read(&text);
+    }
+
+    #[test]
+    fn no_prefix_of_the_contract_makes_the_parser_panic(length in 0..CONTRACT.len()) {
+        if let Some(text) = CONTRACT.get(..length) {
+            let _unread = read(text);
+        }
+    }
+}

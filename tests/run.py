@@ -1,0 +1,152 @@
+"""Runs suites of tests, shows them as they go, and ends with one line of counts.
+
+A suite that fails to build, ends by a signal or runs no test counts as one
+failure: silence is never success.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LAB = ROOT / "tests" / "lab"
+
+CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
+PYTEST = re.compile(r"^=+ (.*(?:passed|failed|error|skipped).*) in [\d.]+s.*=+$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One command and how its counts are read.
+
+    `counts` is `cargo`, `pytest` or `check` (one test: the exit status).
+    """
+
+    name: str
+    command: tuple[str, ...]
+    counts: str
+    cwd: Path = ROOT
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: Counts) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+PYTHON = sys.executable
+
+
+def apiserver(*command: str) -> tuple[str, ...]:
+    """The command with a kube-apiserver of its own beside it."""
+    return (PYTHON, "-m", "odin_lab.apiserver", "--", *command)
+
+
+def tools(*names: str) -> Suite:
+    return Suite(f"tools {' '.join(names)}", (PYTHON, "-m", "odin_lab.tools", *names), "check", cwd=LAB)
+
+
+# In the order that shows a mistake soonest.
+SUITES = {
+    "test": (
+        Suite("format", ("cargo", "fmt", "--all", "--check"), "check"),
+        Suite("ruff", (PYTHON, "-m", "ruff", "check", "tests"), "check"),
+        Suite("ruff format", (PYTHON, "-m", "ruff", "format", "--check", "tests"), "check"),
+        Suite("shellcheck", ("shellcheck", "tests/setup", ".ci/run"), "check"),
+        Suite("clippy", ("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"), "check"),
+        Suite("unit", ("cargo", "test", "--workspace", "--locked", "--quiet"), "cargo"),
+        Suite("binary", ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"), "check"),
+        tools(),
+        Suite(
+            "apiserver",
+            apiserver("cargo", "test", "--locked", "--quiet", "--package", "odin-cluster", "--features", "apiserver", "--test", "*"),
+            "cargo",
+            environment={"PYTHONPATH": str(LAB)},
+        ),
+        Suite("manifests", (PYTHON, "-m", "pytest", "tests/manifests"), "pytest", environment={"PYTHONPATH": str(LAB)}),
+        Suite("lab", (PYTHON, "-m", "pytest", "tests/lab"), "pytest", environment={"PYTHONPATH": str(LAB)}),
+    ),
+}
+
+
+def run(suite: Suite) -> Counts:
+    """Runs one suite, passing its output on, and reads its counts from it."""
+    print(f"\n=== {suite.name}: {' '.join(suite.command)}", flush=True)
+    started = time.monotonic()
+    process = subprocess.Popen(
+        suite.command,
+        cwd=suite.cwd,
+        env={**os.environ, **suite.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        lines.append(line)
+    status = process.wait()
+    counts = read_counts(suite.counts, "".join(lines), status)
+    print(f"=== {suite.name}: exit {status} after {time.monotonic() - started:.0f} s", flush=True)
+    return counts
+
+
+def read_counts(kind: str, output: str, status: int) -> Counts:
+    """Counts of a finished suite; a suite that failed has at least one failure."""
+    counts = Counts()
+    if kind == "check":
+        counts.passed = int(status == 0)
+    elif kind == "cargo":
+        for passed, failed, ignored in CARGO.findall(output):
+            counts.add(Counts(int(passed), int(failed), int(ignored)))
+    elif kind == "pytest":
+        for summary in PYTEST.findall(output)[-1:]:
+            found = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", summary)}
+            counts.passed = found.get("passed", 0)
+            counts.failed = found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0)
+            counts.skipped = found.get("skipped", 0)
+    if counts.failed == 0 and (status != 0 or counts.passed == 0):
+        counts.failed = 1
+    return counts
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", choices=sorted(SUITES))
+    parser.add_argument("--only", action="append", help="name of a suite; may be repeated")
+    chosen = parser.parse_args(arguments)
+    total = Counts()
+    failed = []
+    for suite in SUITES[chosen.set]:
+        if chosen.only and suite.name not in chosen.only:
+            continue
+        counts = run(suite)
+        if counts.failed:
+            failed.append(suite.name)
+        total.add(counts)
+    if failed:
+        print(f"\nfailed suites: {', '.join(failed)}")
+    print(f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

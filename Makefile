@@ -13,11 +13,19 @@ setup: ## installs what the other targets need (Debian packages, a Python enviro
 
 .PHONY: run
 run: setup ## the main job: declare, apply, back up, destroy, restore, compare, on a lab machine
-	@$(PYTHON) -m tests.demo
+	@$(PYTHON) tests/demo.py
 
 .PHONY: stop
 stop: ## stops every lab machine this checkout's user started, and removes what they left
-	@$(PYTHON) -m tests.lab.stop
+	@cd tests/lab && ../../$(PYTHON) -m odin_lab.cli stop
+
+.PHONY: lab
+lab: setup ## a lab machine with a cluster, left running
+	@cd tests/lab && ../../$(PYTHON) -m odin_lab.cli up
+
+.PHONY: lab-shell
+lab-shell: setup ## a shell on the lab machine
+	@cd tests/lab && ../../$(PYTHON) -m odin_lab.cli shell
 
 .PHONY: test
 test: setup ## all tests, as CI runs them

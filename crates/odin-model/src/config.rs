@@ -118,6 +118,14 @@ impl Config {
         Ok(self)
     }
 
+    /// Writes the declaration with every default spelt out.
+    ///
+    /// # Errors
+    /// When a value has no form in TOML; the text says which.
+    pub fn to_toml(&self) -> Result<String, String> {
+        toml::to_string(self).map_err(|error| error.to_string())
+    }
+
     fn validate(&self) -> Result<(), Impossible> {
         self.host.validate()?;
         self.apply.validate()?;

@@ -18,6 +18,7 @@ def cache() -> Path:
 def state() -> Path:
     """Directory of running machines (`ODIN_LAB_STATE`); empty when none runs.
 
+    One a host: which addresses of the lab's network are taken is recorded here.
     On disk, not under /run: machine overlays hold databases and volumes that
     would otherwise count as memory.
     """

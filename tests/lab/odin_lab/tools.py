@@ -112,9 +112,8 @@ def build(names: list[str] | None = None, say=print) -> None:
         with _lock(tool):
             if not tool.built:
                 _compile(tool)
-        say(
-            f"[{position}/{len(wanted)}] {tool.name} built in {duration(time.monotonic() - started)}"
-        )
+        took = duration(time.monotonic() - started)
+        say(f"[{position}/{len(wanted)}] {tool.name} built in {took}")
 
 
 def duration(seconds: float) -> str:

@@ -15,10 +15,10 @@ pub struct Apply {
     /// More removals than this in one apply stop and ask (`--prune-limit`).
     pub prune_limit: usize,
     /// Objects of protected kinds that may be pruned all the same, each
-    /// `Kind namespace/name` or `Kind name`.
+    /// `Kind/namespace/name` or `Kind/name`.
     pub allow_prune: Vec<String>,
     /// Objects whose fields are taken over from other field managers, each
-    /// `Kind namespace/name` or `Kind name`.
+    /// `Kind/namespace/name` or `Kind/name`.
     pub take_over: Vec<String>,
     /// Whether the daemon repairs hand-made changes of declared fields.
     pub repair_drift: bool,
@@ -41,11 +41,12 @@ impl Apply {
         require_absolute("apply.bundle", &self.bundle)?;
         for (key, list) in [("apply.allow-prune", &self.allow_prune), ("apply.take-over", &self.take_over)] {
             for entry in list {
-                if entry.split(' ').filter(|part| !part.is_empty()).count() != 2 {
+                let parts: Vec<&str> = entry.split('/').collect();
+                if !matches!(parts.len(), 2 | 3) || parts.iter().any(|part| part.is_empty()) {
                     return Err(Impossible::new(
                         key,
                         entry,
-                        "must be \"Kind namespace/name\", or \"Kind name\" for what has no namespace",
+                        "must be \"Kind/namespace/name\", or \"Kind/name\" for what has no namespace",
                     ));
                 }
             }

@@ -119,7 +119,7 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Etcd {
-    /// Command that writes a snapshot to the path given as its last argument.
+    /// Command that writes a snapshot; `{}` in an argument becomes the path.
     pub snapshot_command: Vec<String>,
 }
 
@@ -189,13 +189,33 @@ pub struct VolumeHook {
 }
 
 impl Backup {
+    /// Backups with nothing declared but where they go: what a bare machine
+    /// has that is to be restored.
+    #[must_use]
+    pub fn at(repository: PathBuf, password_file: PathBuf) -> Self {
+        Self {
+            repository,
+            password_file,
+            schedule: None,
+            maximum_age: default_maximum_age(),
+            retention: Retention::default(),
+            drill: Drill::default(),
+            check: Check::default(),
+            etcd: None,
+            copies: Vec::new(),
+            sources: Vec::new(),
+            volumes: Vec::new(),
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), Impossible> {
         require_absolute("backup.repository", &self.repository)?;
         require_absolute("backup.password-file", &self.password_file)?;
         if let Some(etcd) = &self.etcd
-            && etcd.snapshot_command.is_empty()
+            && !etcd.snapshot_command.iter().any(|argument| argument.contains("{}"))
         {
-            return Err(Impossible::new("backup.etcd.snapshot-command", "[]", "must name a command"));
+            let command = etcd.snapshot_command.join(" ");
+            return Err(Impossible::new("backup.etcd.snapshot-command", command, "must have `{}` where the path goes"));
         }
         let mut names = BTreeSet::new();
         for copy in &self.copies {

@@ -1,0 +1,245 @@
+//! Rendering: charts by helm, overlays by kustomize, once, at build time.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::manifest::{self, Entry, Header, Source, Sources};
+use super::{Bundle, order, sums, yaml};
+use crate::Error;
+use crate::object::Declared;
+
+/// What to render, into what, with which programs.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// Directory of the overlay, for example `manifests/overlays/lab`.
+    pub overlay: PathBuf,
+    /// Directory of the bundle; an earlier bundle there is replaced.
+    pub out: PathBuf,
+    /// The helm program: a path, or a name looked up in PATH.
+    pub helm: PathBuf,
+    /// The kubectl program: a path, or a name looked up in PATH.
+    pub kubectl: PathBuf,
+}
+
+/// Renders an overlay into a bundle and opens it.
+///
+/// The bundle is written beside its place and renamed into it when it is
+/// complete and readable, so a failure leaves the earlier one untouched.
+///
+/// # Errors
+/// When the sources are wrong, a program fails, or the directory named as
+/// `out` is not a bundle.
+pub fn build(options: &BuildOptions) -> Result<Bundle, Error> {
+    let refuse = |reason: String| Error::Build { overlay: options.overlay.clone(), reason };
+    let overlay = options.overlay.canonicalize().map_err(|error| refuse(error.to_string()))?;
+    let render = Render::new(&overlay, options).map_err(refuse)?;
+    let files = render.run().map_err(refuse)?;
+    check_target(&options.out).map_err(refuse)?;
+    let written = write_beside(&options.out, &files).map_err(refuse)?;
+    // Reading it back before it takes its place keeps a bundle that cannot be
+    // opened from replacing one that can.
+    Bundle::open(written.path()).map_err(|error| refuse(error.to_string()))?;
+    replace(written, &options.out).map_err(refuse)?;
+    Bundle::open(&options.out)
+}
+
+struct Render<'a> {
+    options: &'a BuildOptions,
+    /// Directory of charts/, base/ and overlays/.
+    root: PathBuf,
+    /// Name of the overlay.
+    overlay: String,
+    components: Vec<Source>,
+}
+
+impl<'a> Render<'a> {
+    fn new(overlay: &Path, options: &'a BuildOptions) -> Result<Self, String> {
+        let name = overlay.file_name().and_then(OsStr::to_str).ok_or("its name is not text")?.to_owned();
+        let root = overlay.parent().and_then(Path::parent).ok_or("it is not ROOT/overlays/NAME")?.to_owned();
+        let path = root.join(manifest::FILE);
+        let say = |reason: String| format!("{}: {reason}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| say(error.to_string()))?;
+        let sources: Sources =
+            toml::from_str(&text).map_err(|error| say(manifest::first_lines(&error.to_string())))?;
+        manifest::check_format(sources.format).map_err(say)?;
+        let wanted = |source: &Source| source.overlays.as_ref().is_none_or(|names| names.contains(&name));
+        let components: Vec<Source> = sources.components.into_iter().filter(wanted).collect();
+        order::arrange(components.iter().map(entry).collect()).map_err(say)?;
+        Ok(Self { options, root, overlay: name, components })
+    }
+
+    fn run(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
+        let scratch = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+        let overlay = Path::new("overlays").join(&self.overlay);
+        copy(&self.root.join("base"), &scratch.path().join("base"))?;
+        copy(&self.root.join(&overlay), &scratch.path().join(&overlay))?;
+        let mut files = BTreeMap::new();
+        for component in &self.components {
+            let name = &component.name;
+            let rendered = self.template(component)?;
+            let base = scratch.path().join("base").join(name);
+            fs::write(base.join("rendered.yaml"), rendered)
+                .map_err(|error| format!("component {name}: base/{name}: {error}"))?;
+            let kustomized = self.kustomize(name, &scratch.path().join(&overlay).join(name))?;
+            self.split(component, &kustomized, &mut files)?;
+        }
+        let header = Header {
+            format: manifest::FORMAT,
+            overlay: self.overlay.clone(),
+            components: self.components.iter().map(entry).collect(),
+        };
+        let text = toml::to_string(&header).map_err(|error| error.to_string())?;
+        files.insert(manifest::FILE.to_owned(), text.into_bytes());
+        let listed = sums::render(&files);
+        files.insert(sums::FILE.to_owned(), listed.into_bytes());
+        Ok(files)
+    }
+
+    fn template(&self, component: &Source) -> Result<Vec<u8>, String> {
+        let mut command = Command::new(&self.options.helm);
+        command.args(["template", &component.name]).arg(self.root.join(&component.chart));
+        command.args(["--namespace", &component.namespace, "--no-hooks", "--skip-tests"]);
+        let values = self
+            .root
+            .join("overlays")
+            .join(&self.overlay)
+            .join("values")
+            .join(format!("{}.yaml", component.name));
+        if values.is_file() {
+            command.arg("-f").arg(values);
+        }
+        output(command, &format!("helm template of component {}", component.name))
+    }
+
+    fn kustomize(&self, name: &str, dir: &Path) -> Result<Vec<u8>, String> {
+        let mut command = Command::new(&self.options.kubectl);
+        command.arg("kustomize").arg(dir);
+        output(command, &format!("kubectl kustomize of overlays/{}/{name}", self.overlay))
+    }
+
+    fn split(
+        &self,
+        component: &Source,
+        text: &[u8],
+        files: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), String> {
+        let say = |reason: String| format!("component {}: {reason}", component.name);
+        for value in yaml::parse(text).map_err(say)? {
+            let text = yaml::render(&value).map_err(say)?;
+            let path = file_name(component, value).map_err(say)?;
+            if files.insert(path.clone(), text.into_bytes()).is_some() {
+                return Err(say(format!("two objects are called {path}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry(source: &Source) -> Entry {
+    Entry {
+        name: source.name.clone(),
+        namespace: source.namespace.clone(),
+        after: source.after.clone(),
+        timeout: source.timeout.clone(),
+        gate: source.gate,
+    }
+}
+
+/// `COMPONENT/<kind>-<namespace|cluster>-<name>.yaml`. Names of RBAC objects
+/// may hold colons, which some file systems and tools refuse.
+fn file_name(component: &Source, mut value: Value) -> Result<String, String> {
+    super::default_namespace(&mut value, &component.namespace, &super::Scopes::new());
+    let object = Declared::new(&component.name, value)?;
+    let namespace = object.key.namespace.as_deref().unwrap_or("cluster");
+    let name = format!("{}-{namespace}-{}", object.key.kind, object.key.name).to_lowercase();
+    let safe = name.replace(|symbol: char| !(symbol.is_ascii_alphanumeric() || "-._".contains(symbol)), "_");
+    Ok(format!("{}/{safe}.yaml", component.name))
+}
+
+fn output(mut command: Command, what: &str) -> Result<Vec<u8>, String> {
+    let program = command.get_program().display().to_string();
+    let done = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{what}: cannot run {program}: {error}"))?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        return Err(format!("{what} failed ({}): {}", done.status, said.trim()));
+    }
+    Ok(done.stdout)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let say = |error: std::io::Error| format!("{}: {error}", from.display());
+    fs::create_dir_all(to).map_err(say)?;
+    for entry in fs::read_dir(from).map_err(say)? {
+        let entry = entry.map_err(say)?;
+        let target = to.join(entry.file_name());
+        if entry.file_type().map_err(say)?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target).map_err(say)?;
+        }
+    }
+    Ok(())
+}
+
+/// Only a bundle, an empty directory or nothing may be replaced.
+fn check_target(out: &Path) -> Result<(), String> {
+    let mut entries = match fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(format!("{}: {error}", out.display())),
+    };
+    if out.join(sums::FILE).is_file() && out.join(manifest::FILE).is_file() || entries.next().is_none() {
+        return Ok(());
+    }
+    Err(format!("{} is not a bundle, so it is not replaced; name another directory", out.display()))
+}
+
+fn write_beside(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<tempfile::TempDir, String> {
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let say = |error: std::io::Error| format!("{}: {error}", parent.display());
+    fs::create_dir_all(parent).map_err(say)?;
+    let scratch = tempfile::Builder::new().prefix(".bundle-").tempdir_in(parent).map_err(say)?;
+    for (path, bytes) in files {
+        let full = scratch.path().join(path);
+        if let Some(dir) = full.parent() {
+            fs::create_dir_all(dir).map_err(say)?;
+        }
+        fs::write(&full, bytes).map_err(say)?;
+    }
+    Ok(scratch)
+}
+
+fn replace(written: tempfile::TempDir, out: &Path) -> Result<(), String> {
+    let say = |error: std::io::Error| format!("{}: {error}", out.display());
+    // Others read the bundle: a daemon, a Nix build.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(written.path(), fs::Permissions::from_mode(0o755)).map_err(say)?;
+    }
+    let fresh = written.keep();
+    let old = fresh.with_extension("old");
+    let had = out.exists();
+    if had {
+        fs::rename(out, &old).map_err(say)?;
+    }
+    if let Err(error) = fs::rename(&fresh, out) {
+        // The old bundle goes back; the first error is the one to tell.
+        if had && fs::rename(&old, out).is_err() {
+            return Err(format!("{}: {error}; the earlier bundle is at {}", out.display(), old.display()));
+        }
+        return Err(say(error));
+    }
+    if had { fs::remove_dir_all(&old).map_err(say) } else { Ok(()) }
+}

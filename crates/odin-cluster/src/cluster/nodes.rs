@@ -1,0 +1,88 @@
+//! Nodes: are they there, and ready.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Cluster, Patience, Resource};
+use crate::Error;
+
+/// How often a node is looked at while it is waited for.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A node in a few words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NodeState {
+    /// Name.
+    pub name: String,
+    /// Whether its kubelet says Ready and it takes pods.
+    pub ready: bool,
+    /// Version of its kubelet.
+    pub version: String,
+    /// Why it is not ready; empty when it is.
+    pub reason: String,
+}
+
+impl NodeState {
+    fn of(node: &Value) -> Self {
+        let text = |path: &str| node.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
+        let condition = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+        let cordoned = node.pointer("/spec/unschedulable") == Some(&Value::Bool(true));
+        let (ready, reason) = match condition {
+            None => (false, "its kubelet has not reported yet".to_owned()),
+            Some(condition) if condition["status"] != "True" => {
+                (false, condition["message"].as_str().unwrap_or("not ready").to_owned())
+            }
+            Some(_) if cordoned => (false, "it is cordoned".to_owned()),
+            Some(_) => (true, String::new()),
+        };
+        Self { name: text("/metadata/name"), ready, version: text("/status/nodeInfo/kubeletVersion"), reason }
+    }
+}
+
+impl Cluster {
+    /// Lists the nodes.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn nodes(&self) -> Result<Vec<NodeState>, Error> {
+        let nodes = self.list(&Resource::core("Node", "nodes", false), None).await;
+        let nodes = nodes.map_err(|failure| failure.into_error("list the nodes", self))?;
+        Ok(nodes.iter().map(NodeState::of).collect())
+    }
+
+    /// Waits until the API server answers and every node is ready.
+    ///
+    /// # Errors
+    /// When that is not so within the time given; the error says what is
+    /// missing.
+    pub async fn wait_ready(&self, within: Duration) -> Result<Vec<NodeState>, Error> {
+        let began = Instant::now();
+        // One look must not take the whole time.
+        let look =
+            self.with_patience(Patience { attempt: Duration::from_secs(5), total: Duration::from_secs(5) });
+        loop {
+            let reason = match look.nodes().await {
+                Ok(nodes) if !nodes.is_empty() && nodes.iter().all(|node| node.ready) => return Ok(nodes),
+                Ok(nodes) if nodes.is_empty() => "no node has registered".to_owned(),
+                Ok(nodes) => {
+                    let late = nodes.iter().filter(|node| !node.ready);
+                    late.map(|node| format!("node {}: {}", node.name, node.reason))
+                        .collect::<Vec<_>>()
+                        .join("; ")
+                }
+                Err(error @ (Error::Unreachable { .. } | Error::Api { code: Some(500..), .. })) => {
+                    error.to_string()
+                }
+                Err(error) => return Err(error),
+            };
+            if began.elapsed() + INTERVAL > within {
+                return Err(Error::NotReady { waited: began.elapsed(), reason });
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+}

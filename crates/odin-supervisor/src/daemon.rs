@@ -1,0 +1,81 @@
+//! The daemon: drift, schedule and sockets, until it is told to stop.
+
+mod control;
+mod converge;
+mod drift;
+mod metrics;
+mod notify;
+mod schedule;
+mod sockets;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::watch;
+
+use crate::Result;
+use crate::appliance::Appliance;
+
+/// What the daemon's parts share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) appliance: Appliance,
+    /// Counters and gauges of `/metrics`.
+    pub(crate) metrics: metrics::Metrics,
+    /// Rises with every operation that may have changed the bundle in force or
+    /// the suspension, so that the drift watch looks again.
+    pub(crate) changed: watch::Sender<u64>,
+    /// While a restore runs nothing is repaired: the cluster is about to be
+    /// another one.
+    pub(crate) restoring: AtomicBool,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the sockets cannot be opened; everything later is logged, counted and
+/// tried again.
+pub async fn run(appliance: Appliance) -> Result<()> {
+    let run_dir = appliance.config.host.run_dir.clone();
+    let shared = Arc::new(Shared {
+        appliance,
+        metrics: metrics::Metrics::default(),
+        changed: watch::channel(0).0,
+        restoring: AtomicBool::new(false),
+    });
+    let control = sockets::bind(&run_dir, crate::client::CONTROL_SOCKET, 0o600)?;
+    let read = sockets::bind(&run_dir, sockets::READ_SOCKET, 0o660)?;
+    let serving = [
+        tokio::spawn(sockets::serve(control, control::router(Arc::clone(&shared)))),
+        tokio::spawn(sockets::serve(read, control::read_router(Arc::clone(&shared)))),
+    ];
+    let drift = tokio::spawn(drift::run(Arc::clone(&shared)));
+    let converge = tokio::spawn(converge::run(Arc::clone(&shared)));
+    let schedule = tokio::spawn(schedule::run(Arc::clone(&shared)));
+    notify::ready();
+    tracing::info!(run_dir = %run_dir.display(), "supervising");
+    termination().await;
+    notify::stopping();
+    tracing::info!("stopping");
+    for task in serving.into_iter().chain([converge, drift, schedule]) {
+        task.abort();
+    }
+    sockets::remove(&run_dir);
+    Ok(())
+}
+
+async fn termination() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot listen for SIGTERM");
+            std::future::pending().await
+        }
+    }
+}

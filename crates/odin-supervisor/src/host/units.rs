@@ -1,0 +1,74 @@
+//! The service manager behind a port of three verbs.
+
+use std::process::{Command, Stdio};
+
+use crate::{Error, Result};
+
+/// Starts, stops and looks at units.
+pub trait Units: Send + Sync {
+    /// Stops a unit and waits until it has stopped.
+    ///
+    /// # Errors
+    /// When the unit is unknown or does not stop.
+    fn stop(&self, unit: &str) -> Result<()>;
+    /// Starts a unit and waits until it is active.
+    ///
+    /// # Errors
+    /// When the unit is unknown or does not become active.
+    fn start(&self, unit: &str) -> Result<()>;
+    /// Tells whether a unit is active.
+    ///
+    /// # Errors
+    /// When the service manager does not answer.
+    fn is_active(&self, unit: &str) -> Result<bool>;
+}
+
+/// systemd, by `systemctl`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Systemd;
+
+impl Systemd {
+    fn run(self, verb: &str, unit: &str) -> Result<()> {
+        let refused = |reason: String| Error::Host {
+            action: format!("{verb} {unit}"),
+            reason,
+            hint: "look at the unit: `systemctl status` and `journalctl -u` name the cause",
+        };
+        let done = Command::new("systemctl")
+            .args([verb, "--", unit])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| refused(format!("systemctl cannot be run: {error}")))?;
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(refused(String::from_utf8_lossy(&done.stderr).trim().replace('\n', "; ")))
+    }
+}
+
+impl Units for Systemd {
+    fn stop(&self, unit: &str) -> Result<()> {
+        self.run("stop", unit)
+    }
+
+    fn start(&self, unit: &str) -> Result<()> {
+        // A unit that failed often enough refuses to start until its counter
+        // is cleared; that it failed before is no reason not to try. A unit
+        // that never failed makes this an error, which says nothing.
+        drop(self.run("reset-failed", unit));
+        self.run("start", unit)
+    }
+
+    fn is_active(&self, unit: &str) -> Result<bool> {
+        let done = Command::new("systemctl")
+            .args(["is-active", "--quiet", "--", unit])
+            .stdin(Stdio::null())
+            .status()
+            .map_err(|error| Error::Host {
+                action: format!("look at {unit}"),
+                reason: format!("systemctl cannot be run: {error}"),
+                hint: "ODIN needs systemd",
+            })?;
+        Ok(done.success())
+    }
+}

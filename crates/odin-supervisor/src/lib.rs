@@ -1,0 +1,24 @@
+//! The only place that composes: declaration, cluster, backups and the machine
+//! become operations, and the daemon carries them out on time.
+//!
+//! Every verb is one function in [`operations`]. The command line calls it in
+//! its own process, or sends the same [`operations::Request`] to the daemon
+//! over the control socket ([`client`]); the outcome is the same value.
+
+pub mod appliance;
+mod bundle_in_force;
+pub mod client;
+pub mod daemon;
+mod error;
+mod hooks;
+pub mod host;
+pub mod interrupt;
+pub mod job;
+pub mod lock;
+pub mod operations;
+pub mod records;
+mod secrets;
+mod sources;
+mod wire;
+
+pub use error::{Error, Result};

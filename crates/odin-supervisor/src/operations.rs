@@ -1,0 +1,207 @@
+//! Every verb that reads or changes the world, one function each.
+//!
+//! A [`Request`] is what a person or program asks for, an [`Outcome`] what
+//! came of it; both cross the control socket as JSON. What changes the world
+//! runs under the one lock ([`crate::lock`]); what only reads does not.
+
+mod apply;
+mod backup;
+pub mod bundle;
+mod restore;
+mod status;
+mod verify;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use odin_model::event::Observer;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::appliance::Appliance;
+
+/// Namespace of ODIN's own state in the cluster.
+pub(crate) const STATE_NAMESPACE: &str = "odin-system";
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// What is declared, applied, healthy, backed up and proven.
+    Status,
+    /// What applying a bundle would do.
+    Plan(Apply),
+    /// Applies a bundle.
+    Apply(Apply),
+    /// Goes back to what was applied before.
+    Undo,
+    /// The last applies.
+    History,
+    /// Stops the repair of drift until resumed.
+    Suspend,
+    /// Takes the repair of drift up again.
+    Resume,
+    /// Acceptance, phase by phase.
+    Verify {
+        /// Only this phase.
+        phase: Option<u8>,
+    },
+    /// Takes a snapshot.
+    BackupNow,
+    /// Lists the snapshots.
+    BackupList,
+    /// Shows one snapshot.
+    BackupShow {
+        /// Its id, a prefix of it, or `latest`.
+        id: String,
+    },
+    /// Checks the repository.
+    BackupCheck {
+        /// Reads every byte.
+        read_data: bool,
+    },
+    /// Copies the snapshots to a declared second repository.
+    BackupCopy {
+        /// Name of the target.
+        target: String,
+    },
+    /// Forgets what the retention does not keep.
+    BackupForget {
+        /// Only says what would go.
+        dry_run: bool,
+    },
+    /// Restores the newest snapshot beside the running system and compares.
+    BackupDrill,
+    /// What a restore would replace.
+    RestorePlan(Restore),
+    /// Restores.
+    RestoreApply(Restore),
+}
+
+impl Request {
+    /// Stable name, for logs and the label of metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Undo => "undo",
+            Self::History => "history",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Verify { .. } => "verify",
+            Self::BackupNow => "backup-now",
+            Self::BackupList => "backup-list",
+            Self::BackupShow { .. } => "backup-show",
+            Self::BackupCheck { .. } => "backup-check",
+            Self::BackupCopy { .. } => "backup-copy",
+            Self::BackupForget { .. } => "backup-forget",
+            Self::BackupDrill => "backup-drill",
+            Self::RestorePlan(_) => "restore-plan",
+            Self::RestoreApply(_) => "restore-apply",
+        }
+    }
+
+    /// Whether it opens the repository. The daemon gives such work to a job.
+    #[must_use]
+    pub fn is_job(&self) -> bool {
+        self.name().starts_with("backup-") || self.name().starts_with("restore-")
+    }
+
+    /// Whether it works on bytes and must be asked to end rather than dropped.
+    #[must_use]
+    pub fn ends_by_itself(&self) -> bool {
+        self.is_job()
+    }
+
+    /// Whether the bundle in force or the suspension may be another afterwards.
+    #[must_use]
+    pub fn changes_declared_state(&self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Undo | Self::Suspend | Self::Resume | Self::RestoreApply(_))
+    }
+}
+
+/// Options of plan and apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Apply {
+    /// Another bundle than the declared one.
+    pub bundle: Option<PathBuf>,
+    /// Another limit of removals than the declared one.
+    pub prune_limit: Option<usize>,
+    /// Confirms what would stop and ask.
+    pub yes: bool,
+}
+
+/// Options of a restore.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Restore {
+    /// The snapshot's id, a prefix of it, or `latest`.
+    pub id: String,
+    /// Only these sources; all when empty.
+    pub only: Vec<String>,
+    /// Restores into this directory and touches nothing live.
+    pub to: Option<PathBuf>,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Outcome {
+    /// Decides the exit status.
+    pub status: Status,
+    /// For a person.
+    pub text: String,
+    /// For a program.
+    pub data: serde_json::Value,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Done, or converged already.
+    Done,
+    /// It was carried out and did not succeed.
+    Failed,
+    /// Changes are pending.
+    Pending,
+}
+
+impl Outcome {
+    fn new(status: Status, text: impl ToString, data: &impl Serialize) -> Self {
+        // Every report is made of texts, numbers and lists; a report that
+        // cannot be written as JSON still has its text.
+        let data = serde_json::to_value(data).unwrap_or(serde_json::Value::Null);
+        Self { status, text: text.to_string().trim_end().to_owned(), data }
+    }
+}
+
+/// Carries out one request.
+///
+/// # Errors
+/// When it cannot be carried out; what was begun is undone or is taken up by
+/// the next call.
+pub async fn run(appliance: &Appliance, request: Request, observer: Arc<dyn Observer>) -> Result<Outcome> {
+    match request {
+        Request::Status => status::status(appliance).await,
+        Request::Plan(options) => apply::plan(appliance, &options).await,
+        Request::Apply(options) => apply::apply(appliance, &options, &*observer).await,
+        Request::Undo => apply::undo(appliance, &*observer).await,
+        Request::History => apply::history(appliance).await,
+        Request::Suspend => apply::set_suspended(appliance, true),
+        Request::Resume => apply::set_suspended(appliance, false),
+        Request::Verify { phase } => verify::verify(appliance, phase).await,
+        Request::BackupNow => backup::now(appliance, &*observer).await,
+        Request::BackupList => backup::list(appliance),
+        Request::BackupShow { id } => backup::show(appliance, &id),
+        Request::BackupCheck { read_data } => backup::check(appliance, read_data, &*observer),
+        Request::BackupCopy { target } => backup::copy(appliance, &target, &*observer),
+        Request::BackupForget { dry_run } => backup::forget(appliance, dry_run),
+        Request::BackupDrill => backup::drill(appliance, &*observer),
+        Request::RestorePlan(options) => restore::plan(appliance, &options),
+        Request::RestoreApply(options) => restore::apply(appliance, &options, &*observer).await,
+    }
+}

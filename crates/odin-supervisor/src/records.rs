@@ -1,0 +1,216 @@
+//! What ODIN remembers of its own work, below `/var/lib/odin/history`.
+//!
+//! Records are small JSON files replaced atomically, and part of every
+//! snapshot. A record that cannot be read is reported and treated as none:
+//! it is evidence, and evidence is never made up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::appliance::{Appliance, make_private_dir, replace_file};
+use crate::{Error, Result};
+
+/// The newest backup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BackupRecord {
+    /// Id of the snapshot.
+    pub snapshot: String,
+    /// When it was taken.
+    pub time: Timestamp,
+    /// How long it took.
+    pub seconds: f64,
+    /// Bytes it covers.
+    pub bytes: u64,
+    /// Files it covers.
+    pub files: u64,
+}
+
+/// The newest drill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DrillRecord {
+    /// Id of the snapshot that was restored.
+    pub snapshot: String,
+    /// When the drill began.
+    pub time: Timestamp,
+    /// How long it took: what a restore's reading and verifying costs here.
+    pub seconds: f64,
+    /// Bytes compared.
+    pub bytes: u64,
+    /// Files compared.
+    pub files: u64,
+    /// Whether everything was equal and every database sound.
+    pub passed: bool,
+    /// What was not.
+    pub findings: Vec<String>,
+}
+
+/// The newest restore; what the next one's plan estimates from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RestoreRecord {
+    /// Id of the snapshot.
+    pub snapshot: String,
+    /// When it ended.
+    pub time: Timestamp,
+    /// Bytes restored and compared.
+    pub bytes: u64,
+    /// Files restored and compared.
+    pub files: u64,
+    /// Milliseconds of reading and comparing, the machine running.
+    pub staging_milliseconds: u64,
+    /// Milliseconds from stop to accepted.
+    pub downtime_milliseconds: u64,
+}
+
+/// When each scheduled task was last run to its end, well or not.
+pub type LastRuns = BTreeMap<String, Timestamp>;
+
+/// The records of one appliance.
+#[derive(Clone, Debug)]
+pub struct Records {
+    directory: PathBuf,
+}
+
+impl Records {
+    /// The records of an appliance; nothing is read yet.
+    #[must_use]
+    pub fn of(appliance: &Appliance) -> Self {
+        Self { directory: appliance.history_dir() }
+    }
+
+    /// The newest backup; none when there was none.
+    #[must_use]
+    pub fn backup(&self) -> Option<BackupRecord> {
+        load(&self.directory.join("backup.json"))
+    }
+
+    /// Keeps the newest backup.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_backup(&self, record: &BackupRecord) -> Result<()> {
+        store(&self.directory.join("backup.json"), record)
+    }
+
+    /// The newest drill; none when there was none.
+    #[must_use]
+    pub fn drill(&self) -> Option<DrillRecord> {
+        load(&self.directory.join("drill.json"))
+    }
+
+    /// Keeps the newest drill, and all drills as lines.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_drill(&self, record: &DrillRecord) -> Result<()> {
+        self.append("drills.jsonl", record)?;
+        store(&self.directory.join("drill.json"), record)
+    }
+
+    /// The newest restore; none when there was none.
+    #[must_use]
+    pub fn restore(&self) -> Option<RestoreRecord> {
+        load(&self.directory.join("restore.json"))
+    }
+
+    /// Keeps the newest restore.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_restore(&self, record: &RestoreRecord) -> Result<()> {
+        store(&self.directory.join("restore.json"), record)
+    }
+
+    /// When each scheduled task last ran.
+    #[must_use]
+    pub fn last_runs(&self) -> LastRuns {
+        load(&self.directory.join("schedule.json")).unwrap_or_default()
+    }
+
+    /// Keeps when a scheduled task ran.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_run(&self, task: &str, time: Timestamp) -> Result<()> {
+        let mut runs = self.last_runs();
+        runs.insert(task.to_owned(), time);
+        store(&self.directory.join("schedule.json"), &runs)
+    }
+
+    /// Tells whether the repair of drift is suspended.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.directory.join("suspended").exists()
+    }
+
+    /// Suspends or resumes the repair of drift.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_suspended(&self, suspended: bool) -> Result<()> {
+        let file = self.directory.join("suspended");
+        if suspended {
+            return replace_file(&file, b"");
+        }
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::State { action: "remove", path: file, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends one line to a file of records.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(&self, file: &str, record: &impl Serialize) -> Result<()> {
+        make_private_dir(&self.directory)?;
+        let path = self.directory.join(file);
+        let mut line = to_json(&path, record)?;
+        line.push(b'\n');
+        fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(&line).and_then(|()| file.sync_all()))
+            .map_err(Error::state("write", &path))
+    }
+}
+
+fn load<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                tracing::warn!(path = %path.display(), %error, "cannot read a record");
+            }
+            return None;
+        }
+    };
+    serde_json::from_slice(&text)
+        .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "a record is damaged"))
+        .ok()
+}
+
+fn store(path: &Path, record: &impl Serialize) -> Result<()> {
+    replace_file(path, &to_json(path, record)?)
+}
+
+fn to_json(path: &Path, record: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(record).map_err(|error| Error::State {
+        action: "write",
+        path: path.to_owned(),
+        source: error.into(),
+    })
+}

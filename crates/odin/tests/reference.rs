@@ -1,0 +1,76 @@
+//! docs/reference is generated; these tests fail when it is stale.
+//!
+//! `UPDATE_REFERENCE=1 cargo test -p odin --test reference` writes it anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn help(path: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_odin"))
+        .args(path)
+        .arg("--help")
+        .env("COLUMNS", "100")
+        .env_remove("ODIN_CONFIG")
+        .output()
+        .expect("odin runs");
+    assert!(output.status.success(), "{path:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Names below `Commands:` of a help text.
+fn commands(help: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
+        .filter(|name| name != "help" && !name.is_empty())
+        .collect()
+}
+
+fn write_commands(page: &mut String, path: &[&str]) {
+    let help = help(path);
+    let title = ["odin"].iter().chain(path).copied().collect::<Vec<_>>().join(" ");
+    write!(page, "\n## {title}\n\n```\n{}\n```\n", help.trim_end()).expect("a String");
+    for name in commands(&help) {
+        let longer: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+        write_commands(page, &longer);
+    }
+}
+
+fn check(name: &str, fresh: &str) {
+    let file: PathBuf =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&file, fresh).expect("docs/reference is writable");
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == fresh, "{} is stale: run with UPDATE_REFERENCE=1", file.display());
+}
+
+#[test]
+fn the_command_line_is_described_as_it_is() {
+    let mut page = String::from(
+        "# Command line\n\nGenerated from `odin --help`; do not edit.\n\n\
+         Data goes to stdout, talk to stderr. Exit status: 0 done or converged, 1 failed, \
+         2 changes pending, 64 bad usage or configuration, 130 interrupted.\n",
+    );
+    write_commands(&mut page, &[]);
+    check("cli.md", &page);
+}
+
+#[test]
+fn the_declaration_is_described_as_it_is() {
+    let contract = include_str!("../../odin-model/tests/fixtures/odin.toml");
+    let page = format!(
+        "# Declaration\n\nGenerated from `crates/odin-model/tests/fixtures/odin.toml`, which a test \
+         holds complete; do not edit.\n\nUnknown keys are errors. Every key has a default but \
+         `backup.password-file`, `secrets.*` and what names a table of a list; `odin config show` \
+         prints them. `/var/lib/odin/site.toml` may set `host.name`, `secrets`, \
+         `backup.repository`, `backup.password-file` and `backup.copies` for one host.\n\n\
+         ```toml\n{contract}```\n"
+    );
+    check("config.md", &page);
+}

@@ -1,0 +1,154 @@
+"""`make run`: the main job on a machine of the lab, told as it goes.
+
+Builds only what it needs, in the order it is needed; ends with a table of what
+happened and leaves the restored machine running.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "vm")]
+
+from odin_lab import cluster, odin, paths, registry, tools  # noqa: E402
+from odin_lab.machine import Machine  # noqa: E402
+from scenarios import main_job  # noqa: E402
+
+NAME = "odin"
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class Story:
+    """What happened, row by row, with the time each step took."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        say(f"\n--- {title}")
+        started = time.monotonic()
+        yield
+        say(f"--- {title}: {tools.duration(time.monotonic() - started)}")
+
+    def row(self, what: str, result: str) -> None:
+        self.rows.append((what, result))
+
+    def table(self) -> str:
+        width = max(len(what) for what, _ in self.rows)
+        return "\n".join(f"  {what:<{width}}  {result}" for what, result in self.rows)
+
+
+def odin_json(machine: Machine, arguments: str) -> dict:
+    """What `odin --json ARGUMENTS` reports; its talk goes to this terminal."""
+    return json.loads(machine.succeed(f"odin --json {arguments} 2>/tmp/odin.err || {{ tail -3 /tmp/odin.err >&2; exit 1; }}"))
+
+
+def main() -> int:
+    story = Story()
+    started = time.monotonic()
+    for record in registry.all_records():
+        if record.identifier == NAME:
+            registry.destroy(record)
+    registry.reap()
+    disk = paths.state() / "disks" / NAME
+    wipe(disk)
+    (disk / "password").write_text(f"{odin.PASSWORD}\n")
+    (disk / "password").chmod(0o600)
+
+    with story.step("build odin, the tools it needs and the bundle of the lab overlay"):
+        odin.build(say)
+        bundle = odin.build_bundle("lab", paths.state() / "bundles" / "lab", say)
+
+    with story.step("start a machine with systemd and Kubernetes"):
+        machine = boot(disk, bundle)
+        cluster.wait_until_ready(machine)
+
+    with story.step("odin apply: the declared stack becomes running pods"):
+        applied = odin_json(machine, "apply")
+    ready = main_job.ready_components(machine)
+    story.row("components Ready", ", ".join(f"{name} {count}" for name, count in ready.items()))
+    story.row("objects applied", str(applied["counts"]))
+
+    with story.step("a workload writes into its volume"):
+        main_job.write_data(machine)
+        before = main_job.look(machine)
+
+    with story.step("odin backup now"):
+        backup = odin_json(machine, "backup now")
+    story.row("snapshot", backup["snapshot"])
+    story.row("backed up", f"{backup['bytes']:,} bytes in {backup['files']:,} files, {backup['seconds']:.1f} s")
+
+    with story.step("odin backup drill: the snapshot restored beside the running system"):
+        drill = odin_json(machine, "backup drill")
+    story.row("drill", f"{'passed' if drill['passed'] else 'FAILED'}: {drill['files']:,} files compared")
+
+    with story.step("the power fails and the machine's disk is lost"):
+        machine.crash()
+        machine.close()
+        machine = boot(disk, bundle=None)
+        left = machine.succeed("find /var/lib/rancher /var/lib/odin /etc/odin -type f 2>/dev/null | grep -v /agent/images/ || true")
+        assert not left.strip(), f"the new machine is not empty:\n{left}"
+    story.row("destroyed", "the whole machine: datastore, volumes, token, TLS, /etc/odin, /var/lib/odin")
+
+    with story.step("odin restore apply, on a bare machine with the repository and its password"):
+        began = time.monotonic()
+        restored = odin_json(
+            machine,
+            f"restore apply latest --repository {odin.BACKUP_DISK}/repository"
+            f" --password-file {odin.BACKUP_DISK}/password",
+        )
+        took = time.monotonic() - began
+    story.row("restored", f"{restored['bytes']:,} bytes in {restored['files']:,} files, {took:.1f} s until applied and compared")
+
+    with story.step("compare with what was there before"):
+        main_job.write_data(machine)
+        after = main_job.look(machine)
+        wrong = main_job.differences(before.objects, after.objects) + main_job.differences(before.files, after.files)
+    story.row("objects compared", f"{len(before.objects)}, identity and content")
+    story.row("files compared", f"{len(before.files)}, {before.bytes:,} bytes, byte by byte with mode and owner")
+    story.row("result", "all equal" if not wrong else f"{len(wrong)} DIFFERENCES")
+
+    say(f"\nwhat happened ({tools.duration(time.monotonic() - started)}):\n")
+    print(story.table(), flush=True)
+    for difference in wrong:
+        print(f"  {difference}")
+    say("\nthe machine is still running: `make lab-shell` opens a shell on it, `make stop` ends and removes it")
+    return 1 if wrong else 0
+
+
+def boot(disk: Path, bundle: Path | None) -> Machine:
+    """A machine with its second disk; bare where there is no bundle."""
+    machine = Machine(
+        NAME,
+        parts=[
+            cluster.Cluster(images=odin.STACK_IMAGES, start_at_boot=bundle is not None),
+            odin.Odin(bundle, bare=bundle is None),
+        ],
+        binds={disk: odin.BACKUP_DISK},
+        keep=True,
+        say=say,
+    )
+    machine.start()
+    return machine
+
+
+def wipe(disk: Path) -> None:
+    """Empties the second disk of an earlier run."""
+    import shutil
+
+    shutil.rmtree(disk, ignore_errors=True)
+    disk.mkdir(parents=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""Fixtures of the lab's own tests."""
+
+pytest_plugins = ["odin_lab.fixtures"]

@@ -1,0 +1,108 @@
+"""`odin` on a machine: the program, its units, its declaration and a bundle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from odin_lab import layout, paths, tools
+from odin_lab.registry import Record
+
+PASSWORD = "lab: a machine of this kind holds nothing of value"
+"""Password of every lab repository."""
+
+STACK_IMAGES = ("busybox", "prometheus", "alertmanager", "node-exporter")
+"""Images that the lab overlay and the probes of `odin verify` run."""
+
+BACKUP_DISK = "/mnt/backup"
+"""Where a machine sees its second disk."""
+
+
+class BuildError(Exception):
+    """`odin` or a bundle could not be built."""
+
+
+def binary() -> Path:
+    """The program under test: the release build, or what `ODIN` names."""
+    return Path(os.environ.get("ODIN") or paths.REPOSITORY / "target" / "release" / "odin")
+
+
+def build(say: Callable[[str], None] = print) -> None:
+    """Builds the program; cargo decides whether there is something to do."""
+    if "ODIN" in os.environ:
+        return
+    say("building odin")
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"]
+    if subprocess.run(command, cwd=paths.REPOSITORY).returncode != 0:
+        raise BuildError("cannot build odin: see cargo's messages above")
+
+
+def build_bundle(overlay: str, output: Path, say: Callable[[str], None] = print) -> Path:
+    """Renders an overlay of the repository's manifests into `output`."""
+    tools.build(["kubernetes", "helm"], say)
+    command = [
+        *(binary(), "bundle", "build", paths.REPOSITORY / "manifests" / "overlays" / overlay),
+        *("--output", output),
+        *("--helm", tools.binary("helm"), "--kubectl", tools.binary("kubectl")),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BuildError(f"cannot build the bundle of {overlay}:\n{done.stderr}")
+    return output
+
+
+class Odin:
+    """A part of a machine: `odin`, not started unless `supervise` says so.
+
+    `backups` is a directory of the host that the machine sees as its second
+    disk. With `bare` the machine gets the program and nothing else.
+    """
+
+    def __init__(
+        self,
+        bundle: Path | None = None,
+        *,
+        declaration: str | None = None,
+        supervise: bool = False,
+        bare: bool = False,
+    ) -> None:
+        self._bundle = bundle
+        self._declaration = declaration
+        self._supervise = supervise
+        self._bare = bare
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Builds the program."""
+        build(say)
+
+    def binds_ro(self) -> Mapping[Path, str]:
+        """The program."""
+        return {binary(): "/usr/local/bin/odin"}
+
+    def write(self, record: Record, root: Path, var: Path) -> None:
+        """Writes units, declaration and bundle into a new machine."""
+        units = paths.REPOSITORY / "crates" / "odin" / "units"
+        layout.write(
+            root / "etc/systemd/system",
+            {
+                file.name: file.read_text().replace("@odin@", "/usr/local/bin/odin")
+                for file in units.glob("*.service")
+            },
+        )
+        if self._bare:
+            return
+        declaration = self._declaration or (paths.GUEST / "odin.toml").read_text()
+        layout.write(
+            root / "etc/odin",
+            {"odin.toml": declaration, "repository-password": f"{PASSWORD}\n"},
+        )
+        (root / "etc/odin/repository-password").chmod(0o600)
+        if self._bundle:
+            shutil.copytree(self._bundle, root / "etc/odin/bundle")
+        if self._supervise:
+            wants = root / "etc/systemd/system/multi-user.target.wants"
+            wants.mkdir(parents=True, exist_ok=True)
+            (wants / "odin.service").symlink_to("/etc/systemd/system/odin.service")

@@ -1,0 +1,1 @@
+"""What the tests of the manifests share: where things are, bundles, pods, networks."""

@@ -1,0 +1,202 @@
+"""The charts by themselves: lint, and values that must be refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from odin_manifests import paths
+
+RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}
+NAMESPACE = yaml.safe_load((paths.CHARTS / "platform" / "values.yaml").read_text())["namespaces"][
+    "workloads"
+]
+
+
+@pytest.mark.parametrize("chart", paths.CHART_NAMES)
+def test_lint(chart: str, run) -> None:
+    done = run("helm", "lint", "--strict", paths.CHARTS / chart)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("overlay", paths.OVERLAY_NAMES)
+@pytest.mark.parametrize("chart", paths.CHART_NAMES)
+def test_lint_with_values(chart: str, overlay: str, run) -> None:
+    values = paths.OVERLAYS / overlay / "values" / f"{chart}.yaml"
+    if values.exists():
+        done = run("helm", "lint", "--strict", paths.CHARTS / chart, "-f", values)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# (chart, values, the key the message must name, a word of the reason)
+REFUSED = [
+    ("platform", {"namespace": {}}, "namespace", "additional properties"),
+    ("platform", {"namespaces": []}, "namespaces", "object"),
+    ("platform", {"namespaces": {"Upper_Case": NAMESPACE}}, "namespaces", "Upper_Case"),
+    ("platform", {"namespaces": {"monitoring": None}}, "namespaces", "monitoring"),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"podSecurity": "none"}}},
+        "namespaces/workloads/podSecurity",
+        "restricted",
+    ),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"podSecurity": None}}},
+        "namespaces/workloads",
+        "podSecurity",
+    ),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"quota": {"pods": 10}}}},
+        "namespaces/workloads/quota/pods",
+        "string",
+    ),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"quota": {"pods": "ten"}}}},
+        "namespaces/workloads/quota/pods",
+        "pattern",
+    ),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"quota": {"requests.gpu": "1"}}}},
+        "namespaces/workloads/quota",
+        "requests.gpu",
+    ),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"quota": {"limits.memory": "32GB"}}}},
+        "namespaces/workloads/quota/limits.memory",
+        "pattern",
+    ),
+    (
+        "platform",
+        {"namespaces": {"workloads": {"limits": {"maxMemory": "-1Gi"}}}},
+        "namespaces/workloads/limits/maxMemory",
+        "pattern",
+    ),
+    ("platform", {"priority": {"stack": 2000000000}}, "priority/stack", "maximum"),
+    ("platform", {"priority": {"probe": 5}}, "priority/probe", "maximum"),
+    ("platform", {"groups": {"viewers": "system:masters"}}, "groups/viewers", "pattern"),
+    ("platform", {"tests": {"image": "docker.io/busybox:1"}}, "tests/image", "pattern"),
+    ("platform", {"tests": {"storageClass": "Fast SSD"}}, "tests/storageClass", "pattern"),
+    ("node-exporter", {"ports": 9100}, "ports", "additional properties"),
+    ("node-exporter", {"port": "9100"}, "port", "integer"),
+    ("node-exporter", {"port": 80}, "port", "minimum"),
+    ("node-exporter", {"image": {"name": "quay.io/node-exporter"}}, "image/name", "pattern"),
+    ("node-exporter", {"image": {"tag": "latest"}}, "image/tag", "not"),
+    ("node-exporter", {"image": {"tag": 1}}, "image/tag", "string"),
+    ("node-exporter", {"extraArgs": "--collector.ntp"}, "extraArgs", "array"),
+    ("node-exporter", {"extraArgs": ["collector.ntp"]}, "extraArgs/0", "pattern"),
+    ("node-exporter", {"tolerations": [{}]}, "tolerations/0", "operator"),
+    (
+        "node-exporter",
+        {"tolerations": [{"operator": "Exists", "effect": "Evict"}]},
+        "tolerations/0/effect",
+        "NoExecute",
+    ),
+    ("node-exporter", {"resources": {"limits": {"memory": None}}}, "resources/limits", "memory"),
+    ("node-exporter", {"resources": {"requests": {"cpu": 1}}}, "resources/requests/cpu", "string"),
+    ("alertmanager", {"config": {"receivers": []}}, "config", "additional properties"),
+    ("alertmanager", {"config": {"default": {"route": None}}}, "config/default", "route"),
+    ("alertmanager", {"config": {"default": {"receivers": []}}}, "config/default/receivers", "min"),
+    ("alertmanager", {"config": {"secretName": "Not A Name"}}, "config/secretName", "pattern"),
+    ("alertmanager", {"retention": "five days"}, "retention", "pattern"),
+    ("alertmanager", {"storage": {"size": "2G"}}, "storage/size", "pattern"),
+    ("alertmanager", {"storage": {"size": "0Gi"}}, "storage/size", "pattern"),
+    (
+        "alertmanager",
+        {"network": {"receivers": {"ports": []}}},
+        "network/receivers/ports",
+        "minItems",
+    ),
+    (
+        "alertmanager",
+        {"network": {"receivers": {"ports": [70000]}}},
+        "network/receivers/ports/0",
+        "maximum",
+    ),
+    (
+        "alertmanager",
+        {"network": {"receivers": {"blocks": [{"cidr": "everywhere"}]}}},
+        "network/receivers/blocks/0/cidr",
+        "pattern",
+    ),
+    ("alertmanager", {"terminationGracePeriodSeconds": 0}, "terminationGracePeriodSeconds", "min"),
+    ("prometheus", {"scrape": {"interval": 30}}, "scrape/interval", "string"),
+    ("prometheus", {"scrape": {"intervall": "30s"}}, "scrape", "intervall"),
+    ("prometheus", {"retention": {"time": "a month"}}, "retention/time", "pattern"),
+    ("prometheus", {"retention": {"size": "80Gi"}}, "retention/size", "pattern"),
+    ("prometheus", {"queries": {"concurrency": 0}}, "queries/concurrency", "minimum"),
+    ("prometheus", {"podNamespaces": "workloads"}, "podNamespaces", "array"),
+    ("prometheus", {"podNamespaces": ["a", "a"]}, "podNamespaces", "equal"),
+    ("prometheus", {"clusterName": ""}, "clusterName", "pattern"),
+    ("prometheus", {"storage": None}, "storage", "missing"),
+    (
+        "prometheus",
+        {"network": {"nodes": {"blocks": [{"cidr": "10.0.0.0/33"}]}}},
+        "network/nodes/blocks/0/cidr",
+        "pattern",
+    ),
+    ("prometheus", {"resources": {**RESOURCES, "claims": []}}, "resources", "claims"),
+]
+
+
+@pytest.mark.parametrize(("chart", "values", "key", "reason"), REFUSED)
+def test_bad_value_is_refused(
+    chart: str, values: dict, key: str, reason: str, run, tmp_path: Path
+) -> None:
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    done = run("helm", "template", chart, paths.CHARTS / chart, "-f", tmp_path / "values.yaml")
+    assert done.returncode != 0, "accepted"
+    # A key that is known is named by its place, one that is not by itself.
+    assert f"'/{key}'" in done.stderr or f"'{key}'" in done.stderr
+    assert reason in done.stderr
+
+
+@pytest.mark.parametrize("chart", paths.CHART_NAMES)
+def test_schema_is_closed(chart: str) -> None:
+    """No object takes keys it does not know; one that must is listed with its reason."""
+    # Alertmanager's own configuration, which amtool checks.
+    open_on_purpose = {
+        "alertmanager": {
+            "/properties/config/properties/default",
+            "/properties/config/properties/default/properties/route",
+        }
+    }
+    schema = json.loads((paths.CHARTS / chart / "values.schema.json").read_text())
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    found = {
+        place
+        for place, part in _parts(schema)
+        if part.get("type") == "object" and part.get("additionalProperties", True) is True
+    }
+    assert found == open_on_purpose.get(chart, set())
+
+
+def _parts(schema: dict, place: str = "") -> Iterator[tuple[str, dict]]:
+    yield place, schema
+    for key, value in schema.items():
+        if isinstance(value, dict):
+            yield from _parts(value, f"{place}/{key}")
+
+
+@pytest.mark.parametrize("chart", [name for name in paths.CHART_NAMES if name != "platform"])
+def test_version_is_the_pinned_one(chart: str) -> None:
+    """The image's tag is the version of the lab's pin, whence the image is built."""
+    declared = yaml.safe_load((paths.CHARTS / chart / "Chart.yaml").read_text())["appVersion"]
+    pins = (paths.LAB / "tools" / chart / "go.mod").read_text()
+    module = "prometheus/" + chart.replace("-", "_")
+    assert re.findall(rf"\bgithub\.com/{module} (v\S+)", pins) == [declared]
+
+
+def test_templates_hold_one_kind_a_file() -> None:
+    for path in paths.CHARTS.glob("*/templates/**/*.yaml"):
+        kinds = set(re.findall(r"^kind: (\w+)$", path.read_text(), re.MULTILINE))
+        assert len(kinds) == 1, path

@@ -1,0 +1,167 @@
+"""Prometheus' and Alertmanager's configuration and rules, judged by their own tools."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from odin_manifests import paths
+from odin_manifests.bundle import Bundle
+
+FILES = sorted(path.name for path in paths.RULES.glob("*.yaml"))
+UNIT_TESTS = paths.TESTS / "rules"
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+RECORD = re.compile(r"[a-z_]+:[a-z_]+:[a-z0-9_]+")
+
+
+def rules(kind: str) -> list[dict]:
+    return [
+        rule
+        for name in FILES
+        for group in yaml.safe_load((paths.RULES / name).read_text())["groups"]
+        for rule in group["rules"]
+        if kind in rule
+    ]
+
+
+def unit_tests() -> list[dict]:
+    return [yaml.safe_load(path.read_text()) for path in sorted(UNIT_TESTS.glob("*.yaml"))]
+
+
+def test_rules_are_valid(run) -> None:
+    files = [paths.RULES / name for name in FILES]
+    done = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_rules_do_what_they_say(name: str, run) -> None:
+    done = run("promtool", "test", "rules", name, cwd=UNIT_TESTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested_firing_and_not() -> None:
+    cases = [
+        case
+        for file in unit_tests()
+        for group in file["tests"]
+        for case in group.get("alert_rule_test", [])
+    ]
+    names = {rule["alert"] for rule in rules("alert")}
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == names
+    # The watchdog has no time at which it does not fire.
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == names - {
+        "Watchdog"
+    }
+
+
+def test_every_recorded_series_is_tested() -> None:
+    tested = {
+        name
+        for file in unit_tests()
+        for group in file["tests"]
+        for case in group.get("promql_expr_test", [])
+        for name in RECORD.findall(case["expr"])
+    }
+    recorded = [rule["record"] for rule in rules("record")]
+    assert all(RECORD.fullmatch(name) for name in recorded)
+    assert set(recorded) <= tested
+
+
+@pytest.mark.parametrize("rule", rules("alert"), ids=lambda rule: rule["alert"])
+def test_alert_is_complete(rule: dict) -> None:
+    assert rule["labels"]["severity"] in ("none", "warning", "critical")
+    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    runbook = paths.RUNBOOKS / f"{rule['alert']}.md"
+    assert rule["annotations"]["runbook_url"] == str(runbook.relative_to(paths.ROOT))
+    text = runbook.read_text()
+    assert text.startswith(f"# {rule['alert']}\n")
+    for heading in ("## What it means", "## What to look at", "## What to do"):
+        assert f"\n{heading}\n" in text, heading
+
+
+def test_every_runbook_has_its_alert() -> None:
+    assert {path.stem for path in paths.RUNBOOKS.glob("*.md")} == {
+        rule["alert"] for rule in rules("alert")
+    }
+
+
+def test_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
+    data = bundle.one("ConfigMap", "prometheus-rules", "monitoring")["data"]
+    assert data == {name: (paths.RULES / name).read_text() for name in FILES}
+
+
+def test_prometheus_configuration(bundle: Bundle, run, tmp_path: Path) -> None:
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    account = tmp_path / "account"
+    account.mkdir()
+    for name in ("token", "ca.crt"):
+        (account / name).write_text("")
+    assert ACCOUNT in text and "/etc/prometheus/rules" in text
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        text.replace(ACCOUNT, str(account)).replace("/etc/prometheus/rules", str(paths.RULES))
+    )
+    done = run("promtool", "check", "config", "--lint=all", "--lint-fatal", config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"SUCCESS: {len(FILES)} rule files found" in done.stdout
+
+
+def test_mounts_are_where_the_configuration_looks(bundle: Bundle) -> None:
+    spec = bundle.one("StatefulSet", "prometheus", "monitoring")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    sources = {
+        volume["name"]: volume["configMap"]["name"]
+        for volume in spec["volumes"]
+        if "configMap" in volume
+    }
+    by_source = {name: mounts[volume] for volume, name in sources.items()}
+    assert by_source["prometheus-rules"] == "/etc/prometheus/rules"
+    assert f"--config.file={by_source['prometheus']}/prometheus.yml" in container["args"]
+
+
+def test_prometheus_finds_only_where_it_has_rights(bundle: Bundle) -> None:
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    config = yaml.safe_load(text)
+    jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
+    discoveries = [entry for job in jobs for entry in job.get("kubernetes_sd_configs", [])]
+    names = [
+        name
+        for entry in discoveries
+        if entry["role"] != "node"
+        for name in entry["namespaces"]["names"]
+    ]
+    assert set(names) == {
+        item.namespace for item in bundle.of_kind("Role") if item.name == "odin-prometheus"
+    }
+
+
+def test_missing_targets_are_those_that_are_scraped(bundle: Bundle) -> None:
+    """TargetMissing names every job that must have a target, and none that does not exist."""
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    jobs = {job["job_name"] for job in yaml.safe_load(text)["scrape_configs"]}
+    (rule,) = (rule for rule in rules("alert") if rule["alert"] == "TargetMissing")
+    # Prometheus itself has PrometheusNotReady; pods to scrape need not exist.
+    assert set(re.findall(r'job="([a-z-]+)"', rule["expr"])) == jobs - {"prometheus", "pods"}
+
+
+def test_alertmanager_configuration(bundle: Bundle, run, tmp_path: Path) -> None:
+    data = bundle.one("ConfigMap", "alertmanager-default", "monitoring")["data"]
+    (tmp_path / "alertmanager.yml").write_text(data["alertmanager.yml"])
+    done = run("amtool", "check-config", tmp_path / "alertmanager.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_declared_secret_is_laid_over_the_default(bundle: Bundle) -> None:
+    """The later source of a projected volume wins, and only without `items`."""
+    spec = bundle.one("StatefulSet", "alertmanager", "monitoring")["spec"]["template"]["spec"]
+    (config,) = (volume for volume in spec["volumes"] if volume["name"] == "config")
+    assert config["projected"]["sources"] == [
+        {"configMap": {"name": "alertmanager-default"}},
+        {"secret": {"name": "alertmanager-config", "optional": True}},
+    ]
+    assert "--config.file=/etc/alertmanager/alertmanager.yml" in spec["containers"][0]["args"]

@@ -6,7 +6,6 @@ happened and leaves the restored machine running.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "vm")]
 
-from odin_lab import cluster, odin, paths, registry, tools  # noqa: E402
-from odin_lab.machine import Machine  # noqa: E402
-from scenarios import main_job  # noqa: E402
+from odin_lab import cluster, odin, paths, registry, tools
+from odin_lab.machine import Machine
+from scenarios import main_job
 
 NAME = "odin"
 
@@ -48,11 +47,6 @@ class Story:
         return "\n".join(f"  {what:<{width}}  {result}" for what, result in self.rows)
 
 
-def odin_json(machine: Machine, arguments: str) -> dict:
-    """What `odin --json ARGUMENTS` reports; its talk goes to this terminal."""
-    return json.loads(machine.succeed(f"odin --json {arguments} 2>/tmp/odin.err || {{ tail -3 /tmp/odin.err >&2; exit 1; }}"))
-
-
 def main() -> int:
     story = Story()
     started = time.monotonic()
@@ -74,9 +68,12 @@ def main() -> int:
         cluster.wait_until_ready(machine)
 
     with story.step("odin apply: the declared stack becomes running pods"):
-        applied = odin_json(machine, "apply")
+        applied = main_job.report(machine, "apply")
     ready = main_job.ready_components(machine)
-    story.row("components Ready", ", ".join(f"{name} {count}" for name, count in ready.items()))
+    story.row(
+        "components Ready",
+        ", ".join(f"{name} {count}" for name, count in ready.items()),
+    )
     story.row("objects applied", str(applied["counts"]))
 
     with story.step("a workload writes into its volume"):
@@ -84,45 +81,69 @@ def main() -> int:
         before = main_job.look(machine)
 
     with story.step("odin backup now"):
-        backup = odin_json(machine, "backup now")
+        backup = main_job.report(machine, "backup now")
     story.row("snapshot", backup["snapshot"])
-    story.row("backed up", f"{backup['bytes']:,} bytes in {backup['files']:,} files, {backup['seconds']:.1f} s")
+    story.row(
+        "backed up",
+        f"{backup['bytes']:,} bytes in {backup['files']:,} files, {backup['seconds']:.1f} s",
+    )
 
     with story.step("odin backup drill: the snapshot restored beside the running system"):
-        drill = odin_json(machine, "backup drill")
-    story.row("drill", f"{'passed' if drill['passed'] else 'FAILED'}: {drill['files']:,} files compared")
+        drill = main_job.report(machine, "backup drill")
+    story.row(
+        "drill",
+        f"{'passed' if drill['passed'] else 'FAILED'}: {drill['files']:,} files compared",
+    )
 
     with story.step("the power fails and the machine's disk is lost"):
         machine.crash()
         machine.close()
         machine = boot(disk, bundle=None)
-        left = machine.succeed("find /var/lib/rancher /var/lib/odin /etc/odin -type f 2>/dev/null | grep -v /agent/images/ || true")
+        left = machine.succeed(
+            "find /var/lib/rancher /var/lib/odin /etc/odin -type f 2>/dev/null"
+            " | grep -v /agent/images/ || true"
+        )
         assert not left.strip(), f"the new machine is not empty:\n{left}"
-    story.row("destroyed", "the whole machine: datastore, volumes, token, TLS, /etc/odin, /var/lib/odin")
+    story.row(
+        "destroyed",
+        "the whole machine: datastore, volumes, token, TLS, /etc/odin, /var/lib/odin",
+    )
 
     with story.step("odin restore apply, on a bare machine with the repository and its password"):
         began = time.monotonic()
-        restored = odin_json(
+        restored = main_job.report(
             machine,
             f"restore apply latest --repository {odin.BACKUP_DISK}/repository"
             f" --password-file {odin.BACKUP_DISK}/password",
         )
         took = time.monotonic() - began
-    story.row("restored", f"{restored['bytes']:,} bytes in {restored['files']:,} files, {took:.1f} s until applied and compared")
+    story.row(
+        "restored",
+        f"{restored['bytes']:,} bytes in {restored['files']:,} files,"
+        f" {took:.1f} s until applied and compared",
+    )
 
     with story.step("compare with what was there before"):
         main_job.write_data(machine)
         after = main_job.look(machine)
-        wrong = main_job.differences(before.objects, after.objects) + main_job.differences(before.files, after.files)
+        wrong = main_job.differences(before.objects, after.objects) + main_job.differences(
+            before.files, after.files
+        )
     story.row("objects compared", f"{len(before.objects)}, identity and content")
-    story.row("files compared", f"{len(before.files)}, {before.bytes:,} bytes, byte by byte with mode and owner")
+    story.row(
+        "files compared",
+        f"{len(before.files)}, {before.bytes:,} bytes, byte by byte with mode and owner",
+    )
     story.row("result", "all equal" if not wrong else f"{len(wrong)} DIFFERENCES")
 
     say(f"\nwhat happened ({tools.duration(time.monotonic() - started)}):\n")
     print(story.table(), flush=True)
     for difference in wrong:
         print(f"  {difference}")
-    say("\nthe machine is still running: `make lab-shell` opens a shell on it, `make stop` ends and removes it")
+    say(
+        "\nthe machine is still running: `make lab-shell` opens a shell on it,"
+        " `make stop` ends and removes it"
+    )
     return 1 if wrong else 0
 
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "tests" / "lab"
 
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
-PYTEST = re.compile(r"^=+ (.*(?:passed|failed|error|skipped).*) in [\d.]+s.*=+$", re.MULTILINE)
+# With and without the rule of equal signs that `-q` leaves out.
+PYTEST = re.compile(r"^=* ?((?:\d+ \w+(?:, )?)+) in [\d.]+s", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,29 +57,91 @@ def apiserver(*command: str) -> tuple[str, ...]:
     return (PYTHON, "-m", "odin_lab.apiserver", "--", *command)
 
 
-def tools(*names: str) -> Suite:
-    return Suite(f"tools {' '.join(names)}", (PYTHON, "-m", "odin_lab.tools", *names), "check", cwd=LAB)
-
+LAB_PATH = {"PYTHONPATH": str(LAB)}
 
 # In the order that shows a mistake soonest.
 SUITES = {
     "test": (
-        Suite("format", ("cargo", "fmt", "--all", "--check"), "check"),
+        Suite("rustfmt", ("cargo", "fmt", "--all", "--check"), "check"),
         Suite("ruff", (PYTHON, "-m", "ruff", "check", "tests"), "check"),
         Suite("ruff format", (PYTHON, "-m", "ruff", "format", "--check", "tests"), "check"),
-        Suite("shellcheck", ("shellcheck", "tests/setup", ".ci/run"), "check"),
-        Suite("clippy", ("cargo", "clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"), "check"),
+        Suite("shellcheck", ("tests/shellcheck",), "check"),
+        Suite("well-formed files", (PYTHON, "tests/parses.py"), "check"),
+        Suite(
+            "clippy",
+            (
+                "cargo",
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--locked",
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ),
+            "check",
+        ),
         Suite("unit", ("cargo", "test", "--workspace", "--locked", "--quiet"), "cargo"),
-        Suite("binary", ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"), "check"),
-        tools(),
+        Suite(
+            "odin",
+            ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"),
+            "check",
+        ),
+        Suite("tools", (PYTHON, "-m", "odin_lab.tools"), "check", environment=LAB_PATH),
         Suite(
             "apiserver",
-            apiserver("cargo", "test", "--locked", "--quiet", "--package", "odin-cluster", "--features", "apiserver", "--test", "*"),
+            apiserver(
+                "cargo",
+                "test",
+                "--locked",
+                "--quiet",
+                "--package",
+                "odin-cluster",
+                "--features",
+                "apiserver",
+                "--test",
+                "apiserver",
+            ),
             "cargo",
-            environment={"PYTHONPATH": str(LAB)},
+            environment=LAB_PATH,
         ),
-        Suite("manifests", (PYTHON, "-m", "pytest", "tests/manifests"), "pytest", environment={"PYTHONPATH": str(LAB)}),
-        Suite("lab", (PYTHON, "-m", "pytest", "tests/lab"), "pytest", environment={"PYTHONPATH": str(LAB)}),
+        Suite(
+            "manifests",
+            (PYTHON, "-m", "pytest", "-q", "tests/manifests"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
+        Suite(
+            "lab",
+            (PYTHON, "-m", "pytest", "-q", "tests/lab"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
+        Suite(
+            "machine",
+            (PYTHON, "-m", "pytest", "-q", "tests/odin"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
+    ),
+    "acceptance": (
+        Suite(
+            "odin", ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"), "check"
+        ),
+        Suite(
+            "kills",
+            (PYTHON, "tests/acceptance/kills.py", "--seed", "1", "--count", "200"),
+            "check",
+            environment=LAB_PATH,
+        ),
+    ),
+    "bench": (
+        Suite(
+            "odin", ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"), "check"
+        ),
+        Suite("figures", (PYTHON, "tests/bench/run.py"), "check", environment=LAB_PATH),
     ),
 }
 
@@ -105,7 +168,10 @@ def run(suite: Suite) -> Counts:
         lines.append(line)
     status = process.wait()
     counts = read_counts(suite.counts, "".join(lines), status)
-    print(f"=== {suite.name}: exit {status} after {time.monotonic() - started:.0f} s", flush=True)
+    print(
+        f"=== {suite.name}: exit {status} after {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
     return counts
 
 
@@ -144,7 +210,10 @@ def main(arguments: list[str]) -> int:
         total.add(counts)
     if failed:
         print(f"\nfailed suites: {', '.join(failed)}")
-    print(f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    print(
+        f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped",
+        flush=True,
+    )
     return 1 if total.failed else 0
 
 

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "vm")]
 
-from odin_lab import cluster, odin  # noqa: E402
-from odin_lab.fixtures import temporary_machine  # noqa: E402
-from odin_lab.machine import Machine  # noqa: E402
+from odin_lab import cluster, odin
+from odin_lab.fixtures import temporary_machine
+from odin_lab.machine import Machine
 
 pytest_plugins = ["odin_lab.fixtures"]
 

@@ -6,10 +6,7 @@ import json
 import time
 
 from scenarios import main_job
-
-
-def report(machine, arguments: str) -> dict:
-    return json.loads(machine.succeed(f"odin --json {arguments} 2>/dev/null"))
+from scenarios.main_job import report
 
 
 def test_the_declared_stack_runs(box):
@@ -32,7 +29,7 @@ def test_a_change_is_planned_applied_and_undone(box):
     box.succeed(
         "rm -rf /tmp/changed && cp -r /etc/odin/bundle /tmp/changed",
         "rm /tmp/changed/prometheus/networkpolicy-*.yaml",
-        "cd /tmp/changed && find . -type f ! -name SHA256SUMS -printf '%P\\n' | LC_ALL=C sort"
+        "cd /tmp/changed && find . -type f ! -name 'SHA256SUMS*' -printf '%P\\n' | LC_ALL=C sort"
         " | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS",
     )
     status, text = box.execute("odin plan --bundle /tmp/changed 2>&1")
@@ -63,7 +60,7 @@ def test_too_many_removals_stop_and_ask(box):
         "rm -rf /tmp/bare && mkdir -p /tmp/bare/platform",
         "cp /etc/odin/bundle/bundle.toml /tmp/bare/",
         "cp /etc/odin/bundle/platform/namespace-*.yaml /tmp/bare/platform/",
-        "cd /tmp/bare && find . -type f ! -name SHA256SUMS -printf '%P\\n' | LC_ALL=C sort"
+        "cd /tmp/bare && find . -type f ! -name 'SHA256SUMS*' -printf '%P\\n' | LC_ALL=C sort"
         " | xargs sha256sum > SHA256SUMS",
     )
     status, text = box.execute("odin apply --bundle /tmp/bare 2>&1")
@@ -78,11 +75,12 @@ def test_a_hand_made_change_is_repaired_and_recorded(box):
         box.wait_until_succeeds("journalctl -u odin --no-pager | grep -q 'watching for drift'", 60)
         box.succeed(
             "kubectl -n monitoring patch service prometheus --type merge"
-            " -p '{\"spec\":{\"ports\":[{\"name\":\"http\",\"port\":9999,\"targetPort\":\"http\"}]}}'"
+            ' -p \'{"spec":{"ports":[{"name":"http","port":9999,"targetPort":"http"}]}}\''
         )
         started = time.monotonic()
         box.wait_until_succeeds(
-            "kubectl -n monitoring get service prometheus -o jsonpath='{.spec.ports[*].port}' | grep -vq 9999",
+            "kubectl -n monitoring get service prometheus -o jsonpath='{.spec.ports[*].port}'"
+            " | grep -vq 9999",
             30,
         )
         took = time.monotonic() - started
@@ -101,13 +99,13 @@ def test_the_daemon_and_the_command_line_agree(box):
     box.succeed("systemctl start odin.service")
     try:
         assert report(box, "history") == alone
-        metrics = box.succeed(
-            "curl -sf --unix-socket /run/odin/odin-read.sock http://odin/metrics"
-        )
+        metrics = box.succeed("curl -sf --unix-socket /run/odin/odin-read.sock http://odin/metrics")
         assert "odin_build_info" in metrics
         # Work on bytes runs in a unit of its own, and its outcome arrives here.
         assert report(box, "backup now")["files"] > 0
-        assert "odin-job@" in box.succeed("journalctl -u 'odin-job@*' --no-pager -o verbose | head -40")
+        assert "odin-job@" in box.succeed(
+            "journalctl -u 'odin-job@*' --no-pager -o verbose | head -40"
+        )
     finally:
         box.succeed("systemctl stop odin.service")
 
@@ -121,7 +119,9 @@ def test_phase_one_is_accepted(box):
 
 
 def test_a_second_odin_is_told_who_is_first(box):
-    box.succeed("flock /run/odin/lock sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/holder; sleep 0.2")
+    box.succeed(
+        "flock /run/odin/lock sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/holder; sleep 0.2"
+    )
     try:
         status, text = box.execute("odin --local apply 2>&1")
         assert status == 1

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::walk::Root;
 
-//pub mod plain;
+pub mod plain;
 pub mod rustic;
 
 mod blob;
@@ -196,19 +196,6 @@ pub trait BackupEngine: Send + Sync {
     ///
     /// Where the check itself could not be done.
     fn check(&self, depth: CheckDepth, observer: &dyn Observer) -> Result<CheckReport>;
-
-    /// Copies snapshots that `to` does not have yet, and returns their ids
-    /// there.
-    ///
-    /// # Errors
-    ///
-    /// Where one could not be copied whole.
-    fn copy(
-        &self,
-        ids: &[SnapshotId],
-        to: &rustic::RusticEngine,
-        observer: &dyn Observer,
-    ) -> Result<Vec<SnapshotId>>;
 
     /// Removes snapshots. The data stays until a prune.
     ///

@@ -264,7 +264,7 @@ impl Error {
                 "use the password the repository was created with; without it the backups cannot be read".into()
             }
             Self::NotARepository { path, .. } => format!(
-                "point `backup.repository` at a restic-format repository, or at an empty directory for a new one; {} was left as it is",
+                "point `backup.repository` at a restic-format repository, or at an empty directory for a new one; {} was left as it was",
                 path.display()
             ),
             Self::NewerRepository { .. } => "upgrade odin, or use the program that wrote the repository".into(),

@@ -178,7 +178,12 @@ impl<E: BackupEngine> Repository<E> {
         &self.scratch
     }
 
-    fn take_snapshot(
+    /// As [`Repository::now`], for an engine that needs no lock.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::now`].
+    pub fn take_snapshot(
         &self,
         plan: &BackupPlan,
         circumstances: &Circumstances,

@@ -70,6 +70,10 @@ pub(crate) fn free_space(path: &Path) -> Result<u64> {
         match rustix::fs::statvfs(existing) {
             Ok(figures) => return Ok(figures.f_bavail.saturating_mul(figures.f_frsize)),
             Err(rustix::io::Errno::NOENT) => match existing.parent() {
+                // What is relative ends in the working directory.
+                Some(parent) if parent.as_os_str().is_empty() && existing != Path::new(".") => {
+                    existing = Path::new(".");
+                }
                 Some(parent) => existing = parent,
                 None => return Err(Error::io("measure the file system of", path, rustix::io::Errno::NOENT)),
             },
@@ -85,4 +89,34 @@ pub(crate) fn require_space(path: &Path, needed: u64) -> Result<()> {
         return Err(Error::NoSpace { path: path.into(), needed, free });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_is_measured_where_nothing_is_yet() {
+        for path in ["/", "/nonexistent/a/b", "nonexistent/a", "."] {
+            assert!(free_space(Path::new(path)).unwrap() > 0, "{path}");
+        }
+        let scratch = tempfile::tempdir().unwrap();
+        assert!(matches!(require_space(scratch.path(), u64::MAX), Err(Error::NoSpace { .. })));
+    }
+
+    #[test]
+    fn a_second_run_is_refused_and_leftovers_are_removed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let base = scratch.path().join("state");
+        let first = Staging::take(&base).unwrap();
+        fs::write(first.path().join("copy"), "left").unwrap();
+        assert!(matches!(Staging::take(&base), Err(Error::Locked { .. })));
+        // As a killed run leaves it: the lock gone, the files not.
+        let Staging { path, _lock } = &first;
+        rustix::fs::flock(_lock, FlockOperation::Unlock).unwrap();
+        let second = Staging::take(&base).unwrap();
+        assert_eq!(fs::read_dir(path).unwrap().count(), 0);
+        drop(second);
+        assert!(!base.join("staging").exists());
+    }
 }

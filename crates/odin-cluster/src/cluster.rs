@@ -8,6 +8,7 @@ mod count;
 mod discovery;
 mod failure;
 mod nodes;
+mod overrule;
 mod retry;
 
 use std::path::Path;
@@ -310,7 +311,7 @@ impl Cluster {
             return Ok(served);
         }
         let mut slot = self.served.write().await;
-        if let Some(served) = fresh(&*slot) {
+        if let Some(served) = fresh(&slot) {
             return Ok(served);
         }
         let served = Arc::new(Served::ask(self).await?);

@@ -19,7 +19,7 @@ pub use store::{DirectoryStore, MemoryStore, UndoStore};
 use crate::Error;
 use crate::apply::{ChangeSet, apply_with_copies};
 use crate::bundle::Component;
-use crate::cluster::{Cluster, Resource};
+use crate::cluster::{Cluster, Failure, Resource};
 use crate::desired::{DeclaredSecret, Desired, SECRETS};
 use crate::fields;
 use crate::inventory::{Inventory, Past};
@@ -32,8 +32,9 @@ use crate::settings::Settings;
 const APPLIED: &str = "applied.json";
 /// Copy of the set before, with what was pruned.
 const UNDO: &str = "undo.json";
-/// Manager under which a copy is made anew; it keeps no field.
-const MANAGER: &str = "odin-undo";
+/// Manager under which a copy is made anew or a list put back; it keeps no
+/// field.
+pub(crate) const MANAGER: &str = "odin-undo";
 
 /// A set of declared objects.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -230,7 +231,7 @@ pub(crate) async fn disown(
     resource: &Resource,
     key: &ObjectKey,
     live: Value,
-) -> Result<Value, Error> {
+) -> Result<Value, Failure> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     let others: Vec<&Value> =
         entries.into_iter().flatten().filter(|entry| entry["manager"] != MANAGER).collect();
@@ -240,11 +241,10 @@ pub(crate) async fn disown(
     let path = Request::new(resource.path(key.namespace.as_deref()));
     let request = path.patch(&key.name, &params, &Patch::Merge(&patch)).map_err(|error| error.to_string());
     match cluster.call(request).await {
-        Ok(fresh) => Ok(fresh),
         // Its controllers were faster; co-owned fields are harmless until the
         // bundle drops one.
         Err(failure) if matches!(failure.code(), Some(404 | 409)) => Ok(live),
-        Err(failure) => Err(failure.into_error(&format!("finish making {key} again"), cluster)),
+        other => other,
     }
 }
 

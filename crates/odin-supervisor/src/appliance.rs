@@ -50,7 +50,9 @@ impl Appliance {
         let other = Backup::at(repository.to_owned(), password_file.to_owned());
         let declared = appliance.config.backup.take();
         appliance.config.backup = Some(match declared {
-            Some(declared) => Backup { repository: other.repository, password_file: other.password_file, ..declared },
+            Some(declared) => {
+                Backup { repository: other.repository, password_file: other.password_file, ..declared }
+            }
             None => other,
         });
         Ok(appliance)
@@ -64,9 +66,11 @@ impl Appliance {
     /// Name of the machine in snapshots and reports.
     #[must_use]
     pub fn name(&self) -> String {
-        self.config.host.name.clone().unwrap_or_else(|| {
-            rustix::system::uname().nodename().to_string_lossy().into_owned()
-        })
+        self.config
+            .host
+            .name
+            .clone()
+            .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
     }
 
     /// Copy of the bundle that was applied last; what drift is measured

@@ -75,7 +75,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         } else {
             let bytes = fs::read(&source).map_err(Error::state("read", &source))?;
             fs::write(&target, bytes).map_err(Error::state("write", &target))?;
-            fs::File::open(&target).and_then(|file| file.sync_all()).map_err(Error::state("write", &target))?;
+            fs::File::open(&target)
+                .and_then(|file| file.sync_all())
+                .map_err(Error::state("write", &target))?;
         }
     }
     fs::File::open(to).and_then(|directory| directory.sync_all()).map_err(Error::state("write", to))

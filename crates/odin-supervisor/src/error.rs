@@ -84,7 +84,10 @@ pub enum Error {
 
 impl Error {
     /// Wraps a failure on a file of ODIN's own.
-    pub(crate) fn state(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn state(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::State { action, path, source }
     }
@@ -94,7 +97,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unreadable { .. } => "name the file with --config, or write one: docs/reference/config.md",
-            Self::Declaration(_) => "every key is shown in docs/reference/config.md; `odin config check` tells when it is right",
+            Self::Declaration(_) => {
+                "every key is shown in docs/reference/config.md; `odin config check` tells when it is right"
+            }
             Self::NotDeclared { key, .. } => return Some(format!("declare {key} in odin.toml")),
             Self::NotRoot { .. } => "run it as root",
             Self::Busy { .. } => "wait for it to end; `odin status` shows what is under way",

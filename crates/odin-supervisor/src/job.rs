@@ -174,9 +174,11 @@ fn start(id: &str, base: &Path) -> Result<tokio::process::Child> {
         command.arg("job").arg(base);
         command
     };
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| Error::Host {
-        action: format!("start job {id}"),
-        reason: error.to_string(),
-        hint: "jobs are the unit odin-job@.service; see that it is installed",
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| {
+        Error::Host {
+            action: format!("start job {id}"),
+            reason: error.to_string(),
+            hint: "jobs are the unit odin-job@.service; see that it is installed",
+        }
     })
 }

@@ -66,7 +66,10 @@ fn read(file: &Path) -> std::result::Result<Vec<u8>, String> {
         return Err(format!("{} is empty", file.display()));
     }
     if length > MAXIMUM_BYTES {
-        return Err(format!("{} has {length} bytes, more than the {MAXIMUM_BYTES} of a secret", file.display()));
+        return Err(format!(
+            "{} has {length} bytes, more than the {MAXIMUM_BYTES} of a secret",
+            file.display()
+        ));
     }
     fs::read(file).map_err(failed)
 }
@@ -110,10 +113,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("url");
         fs::write(&file, "https://example.invalid").expect("a file");
-        let declared = [
-            Secret { generate: Some(16), ..secret("token") },
-            Secret { file: Some(file), ..secret("url") },
-        ];
+        let declared =
+            [Secret { generate: Some(16), ..secret("token") }, Secret { file: Some(file), ..secret("url") }];
         let secrets = resolve(&declared, directory.path()).expect("values");
         assert_eq!(secrets.len(), 1);
         assert_eq!(secrets[0].data["url"], b"https://example.invalid");
@@ -126,7 +127,7 @@ mod tests {
         fs::write(&empty, "").expect("a file");
         for (file, reason) in [(directory.path().join("missing"), "cannot read"), (empty, "is empty")] {
             let declared = [Secret { file: Some(file), ..secret("url") }];
-            let error = resolve(&declared, directory.path()).err().expect("no value").to_string();
+            let error = resolve(&declared, directory.path()).expect_err("no value").to_string();
             assert!(error.contains("monitoring/receivers url") && error.contains(reason), "{error}");
         }
     }

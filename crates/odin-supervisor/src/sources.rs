@@ -118,7 +118,8 @@ fn unique(mut volumes: Vec<Source>) -> Vec<Source> {
 }
 
 fn source_name(name: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' };
+    let allowed =
+        |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' };
     format!("{VOLUME}{}", name.chars().map(allowed).collect::<String>())
 }
 

@@ -44,7 +44,12 @@ impl From<&Error> for Failure {
             }
             cause = source.source();
         }
-        Self { message, hint: error.hint(), usage: error.is_usage(), busy: matches!(error, Error::Busy { .. }) }
+        Self {
+            message,
+            hint: error.hint(),
+            usage: error.is_usage(),
+            busy: matches!(error, Error::Busy { .. }),
+        }
     }
 }
 

@@ -11,7 +11,13 @@ use odin_supervisor::operations::{Apply, Request, Restore};
 #[command(name = "odin", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     /// The declaration
-    #[arg(long, global = true, default_value = "/etc/odin/odin.toml", env = "ODIN_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "/etc/odin/odin.toml",
+        env = "ODIN_CONFIG",
+        value_name = "FILE"
+    )]
     pub(crate) config: PathBuf,
 
     /// Write the result to stdout and the events to stderr as JSON
@@ -247,10 +253,6 @@ impl From<&ApplyArguments> for Apply {
 
 impl From<&RestoreArguments> for Restore {
     fn from(options: &RestoreArguments) -> Self {
-        Self {
-            id: options.id.clone(),
-            only: options.only.clone(),
-            to: options.to.as_deref().map(absolute),
-        }
+        Self { id: options.id.clone(), only: options.only.clone(), to: options.to.as_deref().map(absolute) }
     }
 }

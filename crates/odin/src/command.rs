@@ -22,11 +22,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
         verb => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .map_err(|error| Failure::Own { action: "start".to_owned(), reason: error.to_string() })?;
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+                    |error| Failure::Own { action: "start".to_owned(), reason: error.to_string() },
+                )?;
             if let Verb::Job { base } = verb {
                 runtime.block_on(supervise::job(base))?;
                 return Ok(ExitStatus::Done);
@@ -40,7 +39,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
             };
             match verb.request() {
                 // The daemon knows the declared repository only.
-                Some(request) => runtime.block_on(carry_out(arguments.local || other.is_some(), arguments.json, appliance, request)),
+                Some(request) => runtime.block_on(carry_out(
+                    arguments.local || other.is_some(),
+                    arguments.json,
+                    appliance,
+                    request,
+                )),
                 None => runtime.block_on(supervise::run(appliance)),
             }
         }
@@ -56,9 +60,7 @@ async fn carry_out(
     let observer: Arc<dyn Observer> = progress::observer(json);
     let waits = request.ends_by_itself();
     let operation = async {
-        if !local
-            && let Some(daemon) = client::connect(&appliance).await
-        {
+        if !local && let Some(daemon) = client::connect(&appliance).await {
             return daemon.run(&request, &*observer).await.map_err(Failure::Remote);
         }
         operations::run(&appliance, request.clone(), Arc::clone(&observer)).await.map_err(Failure::from)

@@ -85,7 +85,8 @@ fn new_bar(task: &str, total: Option<u64>, unit: Unit) -> ProgressBar {
 
 /// One line for an event; none for what would only be noise in a log.
 fn line(event: &Event) -> Option<String> {
-    let with = |text: String, detail: &str| if detail.is_empty() { text } else { format!("{text}: {detail}") };
+    let with =
+        |text: String, detail: &str| if detail.is_empty() { text } else { format!("{text}: {detail}") };
     match event {
         Event::Progress { .. } => None,
         Event::Object { verb: Verb::Unchanged, .. } => None,
@@ -128,10 +129,7 @@ mod tests {
                 },
                 Some("  configured Deployment monitoring/loki: spec.replicas"),
             ),
-            (
-                Event::Object { verb: Verb::Unchanged, object: "Pod a/b".into(), detail: String::new() },
-                None,
-            ),
+            (Event::Object { verb: Verb::Unchanged, object: "Pod a/b".into(), detail: String::new() }, None),
             (
                 Event::Step { name: "stop k3s".into(), state: StepState::Failed, detail: "timed out".into() },
                 Some("stop k3s failed: timed out"),

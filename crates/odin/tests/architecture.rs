@@ -1,6 +1,8 @@
 //! Holds the arrows between the crates and the doors to the outside
 //! (docs/adr/0001-plan-then-execute.md).
 
+#![allow(clippy::expect_used, reason = "a failing test panics")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

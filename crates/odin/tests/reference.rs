@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_REFERENCE=1 cargo test -p odin --test reference` writes it anew.
 
+#![allow(clippy::expect_used, reason = "a failing test panics")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,8 +43,7 @@ fn write_commands(page: &mut String, path: &[&str]) {
 }
 
 fn check(name: &str, fresh: &str) {
-    let file: PathBuf =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
+    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(&file, fresh).expect("docs/reference is writable");
     }

@@ -1,6 +1,8 @@
 //! Bad input on the command line: one clear message, the right exit status,
 //! nothing on stdout.
 
+#![allow(clippy::expect_used, reason = "a failing test panics")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -43,7 +45,11 @@ fn bad_usage_is_64() {
 
 #[test]
 fn a_missing_declaration_names_the_file_and_the_way_out() {
-    refused(&["--config", "/nonexistent/odin.toml", "plan"], 64, &["/nonexistent/odin.toml", "hint:", "--config"]);
+    refused(
+        &["--config", "/nonexistent/odin.toml", "plan"],
+        64,
+        &["/nonexistent/odin.toml", "hint:", "--config"],
+    );
 }
 
 #[test]
@@ -95,7 +101,10 @@ fn a_reader_that_goes_away_is_no_panic() {
     let (_directory, file) = declared("");
     let output = Command::new("sh")
         .arg("-c")
-        .arg(format!("{} --config {file} config show | true", Path::new(env!("CARGO_BIN_EXE_odin")).display()))
+        .arg(format!(
+            "{} --config {file} config show | true",
+            Path::new(env!("CARGO_BIN_EXE_odin")).display()
+        ))
         .output()
         .expect("sh runs");
     assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");

@@ -247,7 +247,13 @@ def main(arguments: list[str]) -> int:
         tools.build(list(TOOLS), say=lambda line: print(line, file=sys.stderr, flush=True))
         with ApiServer() as api:
             config = str(api.kubeconfig)
-            environment = {**os.environ, "KUBECONFIG": config, "ODIN_TEST_KUBECONFIG": config}
+            path = f"{tools.binary('kubectl').parent}:{os.environ.get('PATH', os.defpath)}"
+            environment = {
+                **os.environ,
+                "KUBECONFIG": config,
+                "ODIN_TEST_KUBECONFIG": config,
+                "PATH": path,
+            }
             child = subprocess.Popen(
                 chosen.command, env=environment, preexec_fn=process.die_with_parent(signal.SIGTERM)
             )

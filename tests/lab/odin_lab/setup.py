@@ -18,6 +18,7 @@ PACKAGES = {
     "iproute2": "the bridge between the machines",
     "libc6-dev": "static linking of the pause program",
     "openssl": "the credentials of a cluster",
+    "shellcheck": "the check of shell scripts",
     "restic": "the judge of ODIN's backup repository",
     "sqlite3": "a look into a datastore",
     "systemd-container": "systemd-nspawn",

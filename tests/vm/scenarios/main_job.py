@@ -29,7 +29,11 @@ spec:
   template:
     metadata: {{labels: {{app: {WORKLOAD}}}}}
     spec:
-      securityContext: {{runAsNonRoot: true, runAsUser: 65534, fsGroup: 65534, seccompProfile: {{type: RuntimeDefault}}}}
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65534
+        fsGroup: 65534
+        seccompProfile: {{type: RuntimeDefault}}
       containers:
         - name: writer
           image: odin.local/busybox:1
@@ -42,7 +46,10 @@ spec:
               if [ ! -e /data/written ]; then
                 mkdir -p /data/small /data/empty
                 i=0
-                while [ $i -lt 500 ]; do head -c $((i * 17)) /dev/urandom > /data/small/$i; i=$((i + 1)); done
+                while [ $i -lt 500 ]; do
+                  head -c $((i * 17)) /dev/urandom > /data/small/$i
+                  i=$((i + 1))
+                done
                 head -c 67108864 /dev/urandom > /data/large
                 ln -s small/1 /data/link
                 ln /data/large /data/hard
@@ -60,12 +67,22 @@ spec:
 # Kinds whose objects a person declares; what controllers derive from them
 # (pods, endpoints, events) is made anew and has new names.
 COMPARED_KINDS = (
-    "namespaces,persistentvolumes,persistentvolumeclaims,configmaps,secrets,serviceaccounts,services,"
+    "namespaces,persistentvolumes,persistentvolumeclaims,configmaps,secrets,"
+    "serviceaccounts,services,"
     "deployments,statefulsets,daemonsets,roles,rolebindings,clusterroles,clusterrolebindings,"
     "networkpolicies,resourcequotas,limitranges,storageclasses,priorityclasses"
 )
 STORAGE = "/var/lib/rancher/k3s/storage"
-IDENTITY = "/var/lib/rancher/k3s/server/tls /var/lib/rancher/k3s/server/cred /var/lib/rancher/k3s/server/token /etc/odin"
+SERVER = "/var/lib/rancher/k3s/server"
+IDENTITY = f"{SERVER}/tls {SERVER}/cred {SERVER}/token /etc/odin"
+
+
+def report(machine, arguments: str) -> dict:
+    """What `odin --json ARGUMENTS` reports; its talk is shown when it fails."""
+    talk = "/tmp/odin.talk"
+    return json.loads(
+        machine.succeed(f"odin --json {arguments} 2>{talk} || {{ tail -n 5 {talk} >&2; exit 1; }}")
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,8 @@ def write_data(machine) -> None:
     """Starts the workload and waits until it has written its files."""
     machine.succeed(f"kubectl apply -f - <<'END'\n{MANIFEST}\nEND")
     machine.wait_until_succeeds(
-        f"kubectl -n {NAMESPACE} rollout status statefulset/{WORKLOAD} --timeout=10s", 180
+        f"kubectl -n {NAMESPACE} rollout status statefulset/{WORKLOAD} --timeout=10s",
+        180,
     )
 
 
@@ -95,19 +113,26 @@ def look(machine) -> Seen:
     for item in listing["items"]:
         metadata = item["metadata"]
         key = f"{item['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
-        if item["kind"] == "ConfigMap" and metadata["name"] in ("odin-inventory", "kube-root-ca.crt"):
+        if item["kind"] == "ConfigMap" and metadata["name"] in (
+            "odin-inventory",
+            "kube-root-ca.crt",
+        ):
             # The inventory counts applies, and a restore ends with one.
             continue
         objects[key] = json.dumps(
             {
                 "uid": metadata["uid"],
-                **{name: item.get(name) for name in ("spec", "data", "rules", "subjects", "roleRef")},
+                **{
+                    name: item.get(name)
+                    for name in ("spec", "data", "rules", "subjects", "roleRef")
+                },
             },
             sort_keys=True,
         )
+    claimed = f'{{.items[?(@.spec.claimRef.name=="{WORKLOAD}")]'
     volume = machine.succeed(
-        f"kubectl get persistentvolume -o jsonpath='{{.items[?(@.spec.claimRef.name==\"{WORKLOAD}\")]"
-        ".spec.hostPath.path}{.items[?(@.spec.claimRef.name==\"" + WORKLOAD + "\")].spec.local.path}'"
+        "kubectl get persistentvolume -o"
+        f" jsonpath='{claimed}.spec.hostPath.path}}{claimed}.spec.local.path}}'"
     ).strip()
     assert volume.startswith(STORAGE), f"the volume of {WORKLOAD} is {volume!r}"
     # Kind, size, mode, owner, target and content of everything.
@@ -120,7 +145,11 @@ def look(machine) -> Seen:
         if "|" in line:
             properties, path = line.split("|", 1)
             # The size of a directory is the file system's affair.
-            files[path] = properties if not properties.startswith("d ") else "d 0 " + properties.split(" ", 2)[2]
+            files[path] = (
+                properties
+                if not properties.startswith("d ")
+                else "d 0 " + properties.split(" ", 2)[2]
+            )
         else:
             digest, path = line.split("  ", 1)
             files[path] += f" {digest}"

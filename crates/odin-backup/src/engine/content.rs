@@ -276,3 +276,6 @@ impl Drop for HashingReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

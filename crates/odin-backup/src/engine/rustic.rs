@@ -256,6 +256,16 @@ impl RusticEngine {
         found.pop().ok_or_else(missing)
     }
 
+    /// Copies snapshots that `to` does not have yet, reads back every pack that
+    /// was written there, and returns their ids there.
+    ///
+    /// # Errors
+    ///
+    /// Where one could not be copied whole.
+    pub fn copy(&self, ids: &[SnapshotId], to: &Self, observer: &dyn Observer) -> Result<Vec<SnapshotId>> {
+        write::copy(self, ids, to, observer)
+    }
+
     /// Removes what a killed writer left. The caller holds the writer's lock.
     ///
     /// # Errors
@@ -304,10 +314,6 @@ impl BackupEngine for RusticEngine {
 
     fn check(&self, depth: CheckDepth, observer: &dyn Observer) -> Result<CheckReport> {
         check::check(self, depth, observer)
-    }
-
-    fn copy(&self, ids: &[SnapshotId], to: &Self, observer: &dyn Observer) -> Result<Vec<SnapshotId>> {
-        write::copy(self, ids, to, observer)
     }
 
     fn forget(&self, ids: &[SnapshotId]) -> Result<()> {

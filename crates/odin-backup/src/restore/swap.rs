@@ -40,7 +40,8 @@ pub(super) fn put_in_place(
             move_children(piece, &piece.target, &piece.old)?;
             steps.reached(&format!("move new {}", piece.source))?;
             journal.set_exchange(index, Exchange::In)?;
-            let metadata = fs::metadata(&piece.stage).map_err(|error| Error::io("look at", &piece.stage, error))?;
+            let metadata =
+                fs::metadata(&piece.stage).map_err(|error| Error::io("look at", &piece.stage, error))?;
             move_children(piece, &piece.stage, &piece.target)?;
             set_attributes(&piece.target, metadata.mode() & 0o7777, metadata.uid(), metadata.gid())?;
             steps.reached(&format!("moved {}", piece.source))

@@ -6,6 +6,7 @@
 mod bad_input;
 mod damage;
 mod faults;
+mod properties;
 mod restore;
 mod roundtrip;
 mod support;

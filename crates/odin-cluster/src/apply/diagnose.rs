@@ -14,6 +14,8 @@ const PODS: usize = 3;
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
+    /// What its pods wait for.
+    pub(super) pods: Vec<String>,
     pub(super) events: Vec<String>,
     pub(super) logs: Vec<String>,
 }
@@ -28,6 +30,11 @@ pub(super) async fn evidence(cluster: &Cluster, live: &Value) -> Evidence {
     let pods = pods_of(cluster, live, namespace).await;
     let mut about = events(cluster, live, namespace).await;
     for pod in &pods {
+        if live["kind"] != "Pod" {
+            let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let health = health::assess(pod, &health::Surroundings::default());
+            evidence.pods.push(format!("pod {name} {health}"));
+        }
         about.extend(events(cluster, pod, namespace).await);
         evidence.logs.extend(logs(cluster, pod, namespace).await);
     }

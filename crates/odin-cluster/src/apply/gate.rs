@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use odin_model::event::{Event, StepState};
 use serde_json::Value;
 
 use super::changeset::Unhealthy;
@@ -20,6 +21,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// A failure must last this long: controllers write several conditions, and
 /// one of them may still be about the past.
 const LASTING: Duration = Duration::from_secs(3);
+/// How often it is told what is waited for.
+const TELL: Duration = Duration::from_secs(5);
 /// From here on a list is cheaper than asking one by one.
 const MANY: usize = 4;
 
@@ -45,7 +48,7 @@ impl<'a> Gate<'a> {
     /// all is well. Objects that were healthy in the observation cost nothing.
     pub(super) async fn wait(&self, step: &Step, timeout: Duration) -> Vec<Unhealthy> {
         let began = Instant::now();
-        let mut pause = FIRST;
+        let (mut pause, mut told) = (FIRST, began);
         let mut watched = self.watched(step);
         let mut surroundings = Surroundings::default();
         loop {
@@ -61,6 +64,12 @@ impl<'a> Gate<'a> {
             if began.elapsed() >= timeout || watched.iter().any(hopeless) {
                 break;
             }
+            if let Some(first) = watched.first().filter(|_| told.elapsed() >= TELL) {
+                told = Instant::now();
+                let detail = format!("waits for {}: {}", first.key, first.health);
+                let (name, state) = (step.name.clone(), StepState::Started);
+                self.run.observer.event(Event::Step { name, state, detail });
+            }
             tokio::time::sleep(pause.min(timeout.saturating_sub(began.elapsed()))).await;
             pause = (pause * 3 / 2).min(LONGEST);
             self.refresh(&mut watched).await;
@@ -75,9 +84,10 @@ impl<'a> Gate<'a> {
                 Some(live) => diagnose::evidence(self.run.cluster, live).await,
                 None => diagnose::Evidence::default(),
             };
+            let parts: Vec<String> = std::iter::once(reason).chain(evidence.pods).collect();
             found.push(Unhealthy {
                 object: object.key.to_string(),
-                reason,
+                reason: parts.join("; "),
                 events: evidence.events,
                 logs: evidence.logs,
             });

@@ -89,8 +89,12 @@ impl Run<'_> {
         let mode = if by_force { Mode::Force } else { Mode::Careful };
         match self.send(&resource, object, mode).await {
             Ok(live) if self.copies.contains_key(&object.key) => {
-                let live = undo::disown(self.cluster, &resource, &object.key, live).await?;
-                Ok(done(action, object, live))
+                match undo::disown(self.cluster, &resource, &object.key, live).await {
+                    Ok(live) => Ok(done(action, object, live)),
+                    Err(failure) => {
+                        Err(failure.into_error(&format!("finish making {} again", object.key), self.cluster))
+                    }
+                }
             }
             Ok(live) => Ok(done(action, object, live)),
             Err(failure) if !failure.conflicts().is_empty() => {
@@ -107,7 +111,11 @@ impl Run<'_> {
     async fn send(&self, resource: &Resource, object: &Declared, mode: Mode) -> Result<Value, Failure> {
         let began = Instant::now();
         loop {
-            match self.cluster.patch(resource, &object.key, &object.value, mode).await {
+            let sent = match mode {
+                Mode::Careful => self.cluster.patch(resource, &object.key, &object.value, mode).await,
+                Mode::Force => self.cluster.overrule(resource, &object.key, &object.value).await,
+            };
+            match sent {
                 Err(failure) if failure.code() == Some(404) && began.elapsed() < UNKNOWN => {
                     tokio::time::sleep(INTERVAL).await;
                 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Finding;
 use super::baseline::Tracked;
-use crate::cluster::{Cluster, Mode, Patience};
+use crate::cluster::{Cluster, Patience};
 use crate::object::{Gvk, ObjectKey};
 use crate::observe::config_map;
 
@@ -73,8 +73,5 @@ async fn repair(
     let value: Value = serde_json::from_str(declared).map_err(|error| failed(error.to_string()))?;
     let resource = cluster.resource(gvk).await.map_err(|error| failed(error.to_string()))?;
     let resource = resource.ok_or_else(|| failed(format!("the API server does not serve {gvk}")))?;
-    cluster
-        .patch(&resource, key, &value, Mode::Force)
-        .await
-        .map_err(|failure| failed(failure.reason().to_owned()))
+    cluster.overrule(&resource, key, &value).await.map_err(|failure| failed(failure.reason().to_owned()))
 }

@@ -83,21 +83,47 @@ async fn try_quota(cluster: &Cluster, namespace: &str) -> Finding {
     if found.is_empty() {
         return Err(format!("namespace {namespace} has no ResourceQuota"));
     }
-    let mut pod = restricted_pod("odin-probe-quota", namespace, "true");
-    // More than any machine has, in everything a quota may limit.
-    for list in ["requests", "limits"] {
-        pod["spec"]["containers"][0]["resources"][list] = json!({"cpu": "1000000", "memory": "1000Ti"});
-    }
+    let ranges = Resource::core("LimitRange", "limitranges", true);
+    let ranges =
+        cluster.list(&ranges, Some(namespace)).await.map_err(|failure| failure.reason().to_owned())?;
+    let pod = beyond_quota(namespace, &ranges);
     match try_pod(cluster, namespace, &pod).await {
         Err(failure) if failure.code() == Some(403) && failure.reason().contains("exceeded quota") => {
             Ok(format!("refused in {namespace}: {}", failure.reason()))
         }
-        // A LimitRange refuses first; without it the quota would be untried.
         Err(failure) => {
             Err(format!("the pod was not refused by the quota of {namespace}: {}", failure.reason()))
         }
-        Ok(()) => Err(format!("a pod that asks for 1000000 CPUs would be admitted to {namespace}")),
+        Ok(()) => Err(format!("a pod beyond all measure would be admitted to {namespace}")),
     }
+}
+
+/// A pod that asks for more than any machine has. A LimitRange, which is asked
+/// before the quota, caps what one container may ask for; many containers at
+/// the cap come to more than a quota allows all the same.
+fn beyond_quota(namespace: &str, ranges: &[Value]) -> Value {
+    const CONTAINERS: usize = 100;
+    let cap = |resource: &str| {
+        let limits = ranges.iter().filter_map(|range| range.pointer("/spec/limits")?.as_array()).flatten();
+        limits
+            .filter(|limit| limit["type"] == "Container")
+            .find_map(|limit| limit.pointer(&format!("/max/{resource}")).cloned())
+    };
+    let (cpu, memory) = (cap("cpu"), cap("memory"));
+    let copies = if cpu.is_some() && memory.is_some() { CONTAINERS } else { 1 };
+    let asked = json!({
+        "cpu": cpu.unwrap_or_else(|| "1000000".into()),
+        "memory": memory.unwrap_or_else(|| "1000Ti".into()),
+    });
+    let mut pod = restricted_pod("odin-probe-quota", namespace, "true");
+    let mut container = pod["spec"]["containers"][0].clone();
+    container["resources"] = json!({"requests": asked, "limits": asked});
+    let containers = (0..copies).map(|number| {
+        container["name"] = format!("probe-{number}").into();
+        container.clone()
+    });
+    pod["spec"]["containers"] = containers.collect();
+    pod
 }
 
 /// A privileged pod is refused in a namespace.
@@ -190,6 +216,26 @@ mod tests {
         ];
         for (policy, wanted) in table {
             assert_eq!(denies(&policy), wanted, "{policy}");
+        }
+    }
+
+    fn range(max: &Value) -> Value {
+        json!({"spec": {"limits": [{"type": "Pod", "max": {"cpu": "1"}}, {"type": "Container", "max": max}]}})
+    }
+
+    #[test]
+    fn the_pod_stays_below_the_cap_of_one_container_and_beyond_any_quota() {
+        let cases = [
+            (vec![], 1, "1000000", "1000Ti"),
+            (vec![range(&json!({"memory": "256Mi"}))], 1, "1000000", "256Mi"),
+            (vec![range(&json!({"memory": "256Mi", "cpu": "2"}))], 100, "2", "256Mi"),
+        ];
+        for (ranges, containers, cpu, memory) in cases {
+            let pod = beyond_quota("here", &ranges);
+            let made = pod["spec"]["containers"].as_array().expect("containers");
+            assert_eq!(made.len(), containers);
+            let asked = &made[containers - 1]["resources"]["limits"];
+            assert_eq!((&asked["cpu"], &asked["memory"]), (&json!(cpu), &json!(memory)));
         }
     }
 }

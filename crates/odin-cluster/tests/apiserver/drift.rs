@@ -175,3 +175,46 @@ async fn two_managers_that_fight_slow_down() {
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     guarded.task.abort();
 }
+
+#[tokio::test]
+async fn a_list_item_that_makes_the_object_invalid_with_the_declared_one_is_overruled() {
+    let corner = Corner::new("drift-list").await;
+    let mut sources = corner.sources();
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "namespace": corner.namespace},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]},
+    });
+    sources.object("base", service);
+    corner.apply(&sources).await;
+    let mut guarded = guard(&corner, corner.cluster.clone(), &sources).await;
+
+    // Ports merge by number, and names must be unique: the visitor's item and
+    // the declared one cannot both be there.
+    corner.kubectl(&[
+        "patch",
+        "service",
+        "web",
+        "--type=merge",
+        "--field-manager=visitor",
+        "-p",
+        r#"{"spec":{"ports":[{"name":"http","port":81,"protocol":"TCP"}]}}"#,
+    ]);
+    let record = guarded.next().await;
+    assert_eq!(record.action, DriftAction::Repaired, "{record:?}");
+    assert_eq!(record.manager.as_deref(), Some("visitor"));
+    assert_eq!(
+        corner.kubectl(&["get", "service", "web", "-o", "jsonpath={.spec.ports[*].port}"]).trim(),
+        "80"
+    );
+    let managers = corner.kubectl(&[
+        "get",
+        "service",
+        "web",
+        "--show-managed-fields",
+        "-o",
+        "jsonpath={.metadata.managedFields[*].manager}",
+    ]);
+    assert!(!managers.contains("odin-undo"), "{managers}");
+    guarded.stop();
+}

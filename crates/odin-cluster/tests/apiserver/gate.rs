@@ -79,6 +79,7 @@ async fn an_old_failure_does_not_block_the_bundle_that_mends_it() {
     assert!(!changes.succeeded());
     let app = changes.components.iter().find(|result| result.name == "app").expect("there");
     assert!(app.unhealthy[0].reason.contains("0 of 1 replicas"), "{app:?}");
+    assert!(app.unhealthy[0].reason.contains("; pod app-"), "{app:?}");
     assert!(app.unhealthy[0].events.iter().any(|event| event.contains("ScalingReplicaSet")), "{app:?}");
 
     sources.edit("Deployment", "app", |value| value["spec"]["replicas"] = 0.into());

@@ -215,7 +215,11 @@ impl Backup {
             && !etcd.snapshot_command.iter().any(|argument| argument.contains("{}"))
         {
             let command = etcd.snapshot_command.join(" ");
-            return Err(Impossible::new("backup.etcd.snapshot-command", command, "must have `{}` where the path goes"));
+            return Err(Impossible::new(
+                "backup.etcd.snapshot-command",
+                command,
+                "must have `{}` where the path goes",
+            ));
         }
         let mut names = BTreeSet::new();
         for copy in &self.copies {

@@ -17,16 +17,19 @@ use odin_model::event::{Event, Observer, Silent};
 use tokio::sync::mpsc;
 
 use super::Shared;
+use crate::job;
 use crate::operations::{self, Request};
 use crate::wire::{Failure, Line};
-use crate::job;
 
 /// Lines that may wait for a slow reader before the operation's events are
 /// dropped; the outcome never is.
 const BACKLOG: usize = 1024;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new().route("/v1/operations", post(operate)).with_state(Arc::clone(&shared)).merge(read_router(shared))
+    Router::new()
+        .route("/v1/operations", post(operate))
+        .with_state(Arc::clone(&shared))
+        .merge(read_router(shared))
 }
 
 pub(super) fn read_router(shared: Arc<Shared>) -> Router {
@@ -51,7 +54,8 @@ async fn operate(State(shared): State<Arc<Shared>>, Json(request): Json<Request>
         drop(sender.send(line).await);
     });
     let lines = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let bytes = futures::StreamExt::map(lines, |line: Line| Ok::<_, std::convert::Infallible>(line.to_bytes()));
+    let bytes =
+        futures::StreamExt::map(lines, |line: Line| Ok::<_, std::convert::Infallible>(line.to_bytes()));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(bytes)).into_response()
 }
 
@@ -76,10 +80,15 @@ pub(super) async fn carry_out(shared: &Shared, request: Request, observer: Arc<d
         shared.restoring.store(false, Ordering::SeqCst);
     }
     match &line {
-        Line::Failure(failure) => tracing::error!(operation = name, error = failure.message, "operation failed"),
+        Line::Failure(failure) => {
+            tracing::error!(operation = name, error = failure.message, "operation failed")
+        }
         _ => tracing::info!(operation = name, "operation ended"),
     }
-    shared.metrics.operation(name, matches!(&line, Line::Outcome(outcome) if outcome.status != operations::Status::Failed));
+    shared.metrics.operation(
+        name,
+        matches!(&line, Line::Outcome(outcome) if outcome.status != operations::Status::Failed),
+    );
     if changes {
         shared.changed.send_modify(|count| *count += 1);
     }
@@ -87,7 +96,8 @@ pub(super) async fn carry_out(shared: &Shared, request: Request, observer: Arc<d
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.render(&shared.appliance)).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.render(&shared.appliance))
+        .into_response()
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {

@@ -37,7 +37,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 fn log(event: Event) {
     match event {
-        Event::Object { verb: Verb::Failed, object, detail } => tracing::error!(object, detail, "not applied"),
+        Event::Object { verb: Verb::Failed, object, detail } => {
+            tracing::error!(object, detail, "not applied")
+        }
         Event::Object { verb: Verb::Unchanged, .. } => {}
         Event::Object { verb, object, .. } => tracing::info!(object, ?verb, "applied"),
         Event::Warning { message } => tracing::warn!(message),

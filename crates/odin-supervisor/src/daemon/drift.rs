@@ -77,10 +77,10 @@ async fn watch_once(
 }
 
 fn keep(shared: &Shared, record: &DriftRecord) {
-    let action = match &record.action {
-        DriftAction::Repaired => "repaired",
-        DriftAction::Suspended => "suspended",
-        DriftAction::Failed(_) => "failed",
+    let (action, reason) = match &record.action {
+        DriftAction::Repaired => ("repaired", ""),
+        DriftAction::Suspended => ("suspended", ""),
+        DriftAction::Failed(reason) => ("failed", reason.as_str()),
     };
     shared.metrics.drift(action);
     tracing::warn!(
@@ -88,6 +88,7 @@ fn keep(shared: &Shared, record: &DriftRecord) {
         manager = record.manager.as_deref().unwrap_or("unknown"),
         fields = record.fields.len(),
         action,
+        reason,
         "drift"
     );
     if let Err(error) = Records::of(&shared.appliance).append(FILE, record) {

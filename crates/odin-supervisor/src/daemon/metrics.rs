@@ -50,20 +50,49 @@ impl Metrics {
         build.set(1);
         registry.sub_registry_with_labels(version).register("build_info", "The version that runs", build);
         registry.register("operations", "Operations that ended, by result", self.operations.clone());
-        registry.register("drift", "Changes made by others to declared objects, by what was done", self.drift.clone());
+        registry.register(
+            "drift",
+            "Changes made by others to declared objects, by what was done",
+            self.drift.clone(),
+        );
         let records = Records::of(appliance);
         let suspended = Gauge::<i64>::default();
         suspended.set(i64::from(records.is_suspended()));
         registry.register("suspended", "1 while the repair of drift is suspended", suspended);
         // A time that is unknown has no sample: 0 would be a time.
         if let Some(backup) = records.backup() {
-            gauge(&mut registry, "backup_last_success_timestamp_seconds", "When the newest snapshot was taken", seconds(backup.time));
-            gauge(&mut registry, "backup_last_duration_seconds", "How long the newest backup took", backup.seconds);
+            gauge(
+                &mut registry,
+                "backup_last_success_timestamp_seconds",
+                "When the newest snapshot was taken",
+                seconds(backup.time),
+            );
+            gauge(
+                &mut registry,
+                "backup_last_duration_seconds",
+                "How long the newest backup took",
+                backup.seconds,
+            );
         }
         if let Some(drill) = records.drill() {
-            gauge(&mut registry, "drill_last_timestamp_seconds", "When the newest drill began", seconds(drill.time));
-            gauge(&mut registry, "drill_last_passed", "1 when the newest drill passed", f64::from(u8::from(drill.passed)));
-            gauge(&mut registry, "drill_last_duration_seconds", "How long the newest drill took", drill.seconds);
+            gauge(
+                &mut registry,
+                "drill_last_timestamp_seconds",
+                "When the newest drill began",
+                seconds(drill.time),
+            );
+            gauge(
+                &mut registry,
+                "drill_last_passed",
+                "1 when the newest drill passed",
+                f64::from(u8::from(drill.passed)),
+            );
+            gauge(
+                &mut registry,
+                "drill_last_duration_seconds",
+                "How long the newest drill took",
+                drill.seconds,
+            );
         }
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &registry) {

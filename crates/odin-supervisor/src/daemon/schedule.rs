@@ -90,7 +90,8 @@ fn tasks(backup: &Backup) -> Vec<Task> {
 /// an appliance must not back up in the second it is switched on.
 fn due<'a>(tasks: &'a [Task], last: &LastRuns, started: &Zoned, now: &Zoned) -> Option<&'a Task> {
     tasks.iter().find(|task| {
-        let since = last.get(&task.name).map_or_else(|| started.clone(), |time| zoned(*time, now.time_zone()));
+        let since =
+            last.get(&task.name).map_or_else(|| started.clone(), |time| zoned(*time, now.time_zone()));
         task.schedule.is_due(Some(&since), now)
     })
 }

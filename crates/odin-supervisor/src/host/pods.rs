@@ -84,10 +84,7 @@ fn shims(all: &[Process], cri_socket: &Path) -> BTreeSet<i32> {
 fn is_shim(process: &Process, cri_socket: &Path) -> bool {
     let program = process.arguments.first().map(Path::new).and_then(Path::file_name);
     program.is_some_and(|name| name == SHIM)
-        && process
-            .arguments
-            .windows(2)
-            .any(|pair| pair[0] == "-address" && Path::new(&pair[1]) == cri_socket)
+        && process.arguments.windows(2).any(|pair| pair[0] == "-address" && Path::new(&pair[1]) == cri_socket)
 }
 
 /// Every process below a shim; the shims themselves are not among them.
@@ -164,7 +161,11 @@ mod tests {
             a(11, 10, "/pause"),
             a(12, 10, "sh -c containerd-shim-runc-v2"),
             a(13, 12, "sleep 1"),
-            a(20, 1, "/usr/bin/containerd-shim-runc-v2 -namespace moby -id cd -address /run/containerd/containerd.sock"),
+            a(
+                20,
+                1,
+                "/usr/bin/containerd-shim-runc-v2 -namespace moby -id cd -address /run/containerd/containerd.sock",
+            ),
             a(21, 20, "postgres"),
             a(30, 1, &format!("grep containerd-shim-runc-v2 -address {SOCKET}")),
         ];

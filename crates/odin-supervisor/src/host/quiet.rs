@@ -50,7 +50,9 @@ pub fn uses_of(paths: &[PathBuf]) -> Result<Vec<Use>> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(proc).map_err(Error::state("read", proc))? {
-        let Some(pid) = entry.ok().and_then(|entry| entry.file_name().to_str()?.parse().ok()) else { continue };
+        let Some(pid) = entry.ok().and_then(|entry| entry.file_name().to_str()?.parse().ok()) else {
+            continue;
+        };
         if pid == own {
             continue;
         }
@@ -80,7 +82,14 @@ pub(super) fn mounts_under(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 /// (proc_pid_mountinfo(5)).
 fn mount_point(line: &str) -> Option<PathBuf> {
     let field = line.split(' ').nth(4)?;
-    Some(field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\").into())
+    Some(
+        field
+            .replace("\\040", " ")
+            .replace("\\011", "\t")
+            .replace("\\012", "\n")
+            .replace("\\134", "\\")
+            .into(),
+    )
 }
 
 /// Paths a process holds on to; empty when it ended meanwhile.
@@ -110,11 +119,7 @@ mod tests {
         let root = vec![directory.path().to_owned()];
         assert_eq!(uses_of(&root).expect("uses"), []);
         let file = fs::File::create(directory.path().join("held")).expect("a file");
-        let mut holder = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(file)
-            .spawn()
-            .expect("a process");
+        let mut holder = Command::new("cat").stdin(Stdio::piped()).stdout(file).spawn().expect("a process");
         let uses = uses_of(&root).expect("uses");
         drop(holder.stdin.take());
         holder.wait().expect("the end of the process");

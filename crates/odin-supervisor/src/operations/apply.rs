@@ -33,7 +33,11 @@ pub(super) async fn plan(appliance: &Appliance, options: &Apply) -> Result<Outco
     Ok(Outcome::new(status, &plan, &plan))
 }
 
-pub(super) async fn apply(appliance: &Appliance, options: &Apply, observer: &dyn Observer) -> Result<Outcome> {
+pub(super) async fn apply(
+    appliance: &Appliance,
+    options: &Apply,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
     let _lock = Lock::take(&appliance.config.host.run_dir, "apply")?;
     super::restore::take_up(appliance, observer).await?;
     let changes = apply_locked(appliance, options, observer).await?;

@@ -100,7 +100,8 @@ fn circumstances(appliance: &Appliance) -> Circumstances {
 
 pub(super) fn list(appliance: &Appliance) -> Result<Outcome> {
     let backup = appliance.backup("list backups")?;
-    let snapshots = tokio::task::block_in_place(|| open(appliance, backup)?.list().map_err(crate::Error::from))?;
+    let snapshots =
+        tokio::task::block_in_place(|| open(appliance, backup)?.list().map_err(crate::Error::from))?;
     Ok(Outcome::new(Status::Done, List(&snapshots), &snapshots))
 }
 
@@ -123,7 +124,9 @@ pub(super) fn check(appliance: &Appliance, read_data: bool, observer: &dyn Obser
     let backup = appliance.backup("check backups")?;
     let _lock = Lock::take(&appliance.config.host.run_dir, "check the repository")?;
     let depth = if read_data { CheckDepth::ReadData } else { CheckDepth::Structure };
-    let report = tokio::task::block_in_place(|| open(appliance, backup)?.check(depth, observer).map_err(crate::Error::from))?;
+    let report = tokio::task::block_in_place(|| {
+        open(appliance, backup)?.check(depth, observer).map_err(crate::Error::from)
+    })?;
     let status = if report.errors.is_empty() { Status::Done } else { Status::Failed };
     Ok(Outcome::new(status, Checked(&report), &report))
 }
@@ -131,7 +134,10 @@ pub(super) fn check(appliance: &Appliance, read_data: bool, observer: &dyn Obser
 pub(super) fn copy(appliance: &Appliance, target: &str, observer: &dyn Observer) -> Result<Outcome> {
     let backup = appliance.backup("copy backups")?;
     let Some(copy) = backup.copies.iter().find(|copy| copy.name == target) else {
-        return Err(crate::Error::NotDeclared { action: "copy backups", key: "[[backup.copies]] with this name" });
+        return Err(crate::Error::NotDeclared {
+            action: "copy backups",
+            key: "[[backup.copies]] with this name",
+        });
     };
     let _lock = Lock::take(&appliance.config.host.run_dir, "copy backups")?;
     let settings = settings(appliance, &copy.repository, &copy.password_file)?;
@@ -188,7 +194,10 @@ pub(super) fn drill(appliance: &Appliance, observer: &dyn Observer) -> Result<Ou
     };
     Records::of(appliance).keep_drill(&record)?;
     let text = if record.passed {
-        format!("drill passed: {} files, {} bytes restored and compared in {:.1} s", record.files, record.bytes, record.seconds)
+        format!(
+            "drill passed: {} files, {} bytes restored and compared in {:.1} s",
+            record.files, record.bytes, record.seconds
+        )
     } else {
         format!("drill FAILED:\n{}", record.findings.join("\n"))
     };
@@ -231,7 +240,12 @@ impl fmt::Display for Contents<'_> {
         let manifest = self.manifest;
         writeln!(formatter, "snapshot  {}", self.snapshot.id)?;
         writeln!(formatter, "host      {}", manifest.host)?;
-        writeln!(formatter, "taken     {}, in {:.1} s", manifest.time, Duration::from_millis(manifest.milliseconds).as_secs_f64())?;
+        writeln!(
+            formatter,
+            "taken     {}, in {:.1} s",
+            manifest.time,
+            Duration::from_millis(manifest.milliseconds).as_secs_f64()
+        )?;
         if let Some(bundle) = &manifest.bundle {
             writeln!(formatter, "bundle    {bundle}")?;
         }
@@ -287,7 +301,13 @@ struct Forgotten<'a>(&'a ForgetPlan);
 impl fmt::Display for Forgotten<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for kept in &self.0.keep {
-            writeln!(formatter, "keep    {}  {}  {}", kept.snapshot.id.short(), kept.snapshot.time, kept.reasons.join(", "))?;
+            writeln!(
+                formatter,
+                "keep    {}  {}  {}",
+                kept.snapshot.id.short(),
+                kept.snapshot.time,
+                kept.reasons.join(", ")
+            )?;
         }
         for snapshot in &self.0.forget {
             writeln!(formatter, "forget  {}  {}", snapshot.id.short(), snapshot.time)?;

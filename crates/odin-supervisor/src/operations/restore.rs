@@ -73,7 +73,12 @@ pub(super) async fn apply(
     Ok(Outcome::new(Status::Done, text, &record))
 }
 
-fn extract(appliance: &Appliance, options: &Restore, into: &std::path::Path, observer: &dyn Observer) -> Result<Outcome> {
+fn extract(
+    appliance: &Appliance,
+    options: &Restore,
+    into: &std::path::Path,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
     let backup = appliance.backup("restore")?;
     let _lock = Lock::take(&appliance.config.host.run_dir, "restore into a directory")?;
     let done = tokio::task::block_in_place(|| -> Result<_> {
@@ -99,7 +104,8 @@ pub(super) async fn take_up(appliance: &Appliance, observer: &dyn Observer) -> R
         return Ok(());
     }
     let host = Machine { appliance, observer };
-    let recovered = tokio::task::block_in_place(|| restore::recover(&state, &host, &Interruptible, observer))?;
+    let recovered =
+        tokio::task::block_in_place(|| restore::recover(&state, &host, &Interruptible, observer))?;
     let told = match recovered {
         Recovered::Nothing => return Ok(()),
         Recovered::Discarded => "it had touched nothing live",
@@ -113,7 +119,8 @@ pub(super) async fn take_up(appliance: &Appliance, observer: &dyn Observer) -> R
 fn measured(appliance: &Appliance) -> Measured {
     let records = Records::of(appliance);
     let restore = records.restore();
-    let rate = |bytes: u64, milliseconds: u64| (milliseconds > 0).then(|| bytes.saturating_mul(1000) / milliseconds);
+    let rate =
+        |bytes: u64, milliseconds: u64| (milliseconds > 0).then(|| bytes.saturating_mul(1000) / milliseconds);
     Measured {
         bytes_per_second: restore.as_ref().and_then(|record| rate(record.bytes, record.staging_milliseconds)),
         downtime_seconds: restore.map(|record| record.downtime_milliseconds.div_ceil(1000)),
@@ -133,7 +140,8 @@ impl Machine<'_> {
     }
 
     fn told<T>(&self, name: &str, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, String> {
-        let tell = |state, detail: String| self.observer.event(Event::Step { name: name.to_owned(), state, detail });
+        let tell =
+            |state, detail: String| self.observer.event(Event::Step { name: name.to_owned(), state, detail });
         tell(StepState::Started, String::new());
         match work() {
             Ok(done) => {
@@ -234,18 +242,39 @@ struct Shown<'a>(&'a RestorePlan);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.0;
-        writeln!(formatter, "snapshot {} of {}, taken {}", plan.snapshot.id.short(), plan.snapshot.host, plan.snapshot.time)?;
+        writeln!(
+            formatter,
+            "snapshot {} of {}, taken {}",
+            plan.snapshot.id.short(),
+            plan.snapshot.host,
+            plan.snapshot.time
+        )?;
         for piece in &plan.pieces {
             let verb = if piece.replaces { "replace" } else { "create " };
-            writeln!(formatter, "{verb}  {:<32} {:>7} files {:>12} bytes  {}", piece.source, piece.files, piece.bytes, piece.target.display())?;
+            writeln!(
+                formatter,
+                "{verb}  {:<32} {:>7} files {:>12} bytes  {}",
+                piece.source,
+                piece.files,
+                piece.bytes,
+                piece.target.display()
+            )?;
         }
         for kept in &plan.kept {
             writeln!(formatter, "keep     {kept}")?;
         }
         for space in &plan.space {
-            writeln!(formatter, "space    {}: {} bytes needed, {} free", space.path.display(), space.needed, space.free)?;
+            writeln!(
+                formatter,
+                "space    {}: {} bytes needed, {} free",
+                space.path.display(),
+                space.needed,
+                space.free
+            )?;
         }
-        let seconds = |value: Option<u64>| value.map_or_else(|| "unknown until the first".to_owned(), |value| format!("about {value} s"));
+        let seconds = |value: Option<u64>| {
+            value.map_or_else(|| "unknown until the first".to_owned(), |value| format!("about {value} s"))
+        };
         writeln!(formatter, "reading and verifying, while the box runs: {}", seconds(plan.staging_seconds))?;
         write!(formatter, "the box is down for: {}", seconds(plan.downtime_seconds))
     }

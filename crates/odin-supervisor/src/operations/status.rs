@@ -194,7 +194,11 @@ impl fmt::Display for Report {
                 "drill     {} {}: {}",
                 short(&drill.snapshot),
                 age(drill.time),
-                if drill.passed { "passed".to_owned() } else { format!("FAILED: {}", drill.findings.join("; ")) }
+                if drill.passed {
+                    "passed".to_owned()
+                } else {
+                    format!("FAILED: {}", drill.findings.join("; "))
+                }
             )?,
             None => writeln!(formatter, "drill     none yet")?,
         }

@@ -62,7 +62,12 @@ fn backup_fresh(appliance: &Appliance, now: Timestamp) -> Row {
         None => row(1, name, Verdict::Failed, "there is no backup yet: `odin backup now`"),
         Some(record) => {
             let (verdict, age) = judge_age(record.time, now, backup.maximum_age);
-            row(1, name, verdict, format!("snapshot {} is {age}", record.snapshot.get(..8).unwrap_or(&record.snapshot)))
+            row(
+                1,
+                name,
+                verdict,
+                format!("snapshot {} is {age}", record.snapshot.get(..8).unwrap_or(&record.snapshot)),
+            )
         }
     }
 }
@@ -83,7 +88,10 @@ fn drill_passed(appliance: &Appliance, now: Timestamp) -> Row {
                 1,
                 name,
                 verdict,
-                format!("{} files restored and compared in {:.1} s; the drill is {age}", record.files, record.seconds),
+                format!(
+                    "{} files restored and compared in {:.1} s; the drill is {age}",
+                    record.files, record.seconds
+                ),
             )
         }
     }

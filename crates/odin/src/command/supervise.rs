@@ -29,5 +29,10 @@ pub(crate) async fn job(base: &Path) -> Result<(), Failure> {
 /// `tracing` reads them, for example `odin_cluster=debug`.
 fn start_log() {
     let filter = EnvFilter::try_from_env("ODIN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(false)
+        .init();
 }

@@ -1,0 +1,57 @@
+"""The record of a run in the documentation, between two marks."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import subprocess
+from pathlib import Path
+
+from odin_lab import odin, paths
+
+from killing.campaign import Tally
+
+PROOF = paths.REPOSITORY / "docs" / "proof.md"
+BEGIN, END = "<!-- kills:begin -->", "<!-- kills:end -->"
+
+
+def write(tally: Tally, seed: int, modes: list[str], proof: Path = PROOF) -> None:
+    """Replaces the record; what lies outside the marks stays as it is."""
+    text = proof.read_text() if proof.exists() else "# Proof\n"
+    if BEGIN not in text or END not in text:
+        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    proof.write_text(f"{before}{BEGIN}\n{section(tally, seed, modes)}{END}{after}")
+
+
+def section(tally: Tally, seed: int, modes: list[str]) -> str:
+    """The record as Markdown."""
+    passed = not tally.failures
+    binary = hashlib.sha256(odin.binary().read_bytes()).hexdigest()[:12]
+    lines = [
+        f"Taken {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC at commit {_commit()}"
+        f" (SHA-256 of the program: {binary}...), seed {seed}, by `tests/acceptance/kills.py`"
+        f" ({', '.join(modes)}), on a lab machine of 2 cores that other work shared.",
+        "",
+        "`odin` was ended by SIGKILL; then the same call had to succeed, every snapshot ever"
+        " reported had to be listed, the repository, the cluster, the declaration and after a"
+        " restore every file had to be right, and nothing of the killed call might be left.",
+        "",
+        *(f"- {line}" for line in tally.lines()),
+        "",
+        f"Verdict: {'passed' if passed else f'{len(tally.failures)} FAILED'}.",
+        *(f"\n```\n{failure}\n```" for failure in tally.failures),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=paths.REPOSITORY, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    changed = " with uncommitted changes" if git("status", "--porcelain", "crates") else ""
+    return git("rev-parse", "--short", "HEAD") + changed

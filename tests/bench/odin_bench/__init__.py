@@ -1,0 +1,1 @@
+"""Figures of ODIN beside those of its peers, measured in one run."""

@@ -1,0 +1,50 @@
+"""The programs compared, and their versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from odin_lab import odin, tools
+
+from odin_bench import measure
+
+
+def restic() -> str | None:
+    """Debian's restic; None when it is not installed."""
+    return shutil.which("restic")
+
+
+def rustic() -> str | None:
+    """rustic of the crate rustic-rs (`RUSTIC`, PATH, cargo's directory); None without one."""
+    cargo = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "bin/rustic"
+    return (
+        os.environ.get("RUSTIC")
+        or shutil.which("rustic")
+        or (str(cargo) if cargo.exists() else None)
+    )
+
+
+def kubectl() -> Path:
+    """kubectl of the lab, of the server's version."""
+    return tools.binary("kubectl")
+
+
+def versions() -> list[str]:
+    """Every program with its version, or that it is not installed."""
+    client = measure.run([kubectl(), "version", "--client", "-o", "json"]).stdout
+    found = [
+        measure.run([odin.binary(), "--version"]).stdout.strip(),
+        f"kubectl and kube-apiserver {json.loads(client)['clientVersion']['gitVersion']}",
+    ]
+    for name, path, question in (
+        ("restic", restic(), "version"),
+        ("rustic", rustic(), "--version"),
+    ):
+        if path is None:
+            found.append(f"{name} not installed")
+        else:
+            found.append(" ".join(measure.run([path, question]).stdout.split()[:2]))
+    return found

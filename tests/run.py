@@ -132,7 +132,11 @@ SUITES = {
         ),
         Suite(
             "kills",
-            (PYTHON, "tests/acceptance/kills.py", "--seed", "1", "--count", "200"),
+            (
+                PYTHON,
+                *("tests/acceptance/kills.py", "--seed", "1", "--count", "200", "--states"),
+                *("--steps", "backup", "apply", "restore", "--record"),
+            ),
             "check",
             environment=LAB_PATH,
         ),

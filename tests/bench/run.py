@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,23 +49,24 @@ def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def sections(sizes: Sizes, directory: Path, only: list[str] | None) -> list[report.Section]:
-    """Every measurement asked for, in the order of the page."""
+def sections(
+    sizes: Sizes, directory: Path, only: list[str] | None, deadline: float | None
+) -> Iterator[tuple[list[report.Section], list[str]]]:
+    """Every measurement asked for, in the order of the page, and what is still to come."""
     measurements = {
         "apply": lambda place: [apply.measured(place, sizes.objects, sizes.runs, say)],
         "supervisor": lambda place: supervisor.measured(
             place, sizes.objects, sizes.changes, sizes.settle, say
         ),
-        "backup": lambda place: [backup.measured(place, sizes.tree, sizes.runs, say)],
+        "backup": lambda place: [backup.measured(place, sizes.tree, sizes.runs, deadline, say)],
     }
-    found = []
-    for name in only or measurements:
+    names = only or list(measurements)
+    for position, name in enumerate(names, start=1):
         place = directory / name
         place.mkdir()
         say(f"measuring: {name}")
-        found += measurements[name](place)
+        yield measurements[name](place), names[position:]
         shutil.rmtree(place)
-    return found
 
 
 def main(arguments: list[str]) -> int:
@@ -76,22 +78,37 @@ def main(arguments: list[str]) -> int:
         choices=("apply", "supervisor", "backup"),
         help="only this; may be repeated; prints the page",
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="begins no further round of backups that would end later than this",
+    )
     chosen = parser.parse_args(arguments)
+    deadline = time.monotonic() + chosen.minutes * 60 if chosen.minutes else None
     # SIGTERM unwinds like Ctrl-C, so that the directory goes too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, terminated)
     odin.build(say)
     tools.build(["kubernetes", "kine"], say)
     load = os.getloadavg()[0]
+    sizes = QUICK if chosen.quick else FULL
+    found: list[report.Section] = []
+    page = ""
     with tempfile.TemporaryDirectory(prefix="odin-bench-") as directory:
-        sizes = QUICK if chosen.quick else FULL
-        found = sections(sizes, Path(directory), chosen.only)
-    page = report.page(found, chosen.quick, load)
+        for more, missing in sections(sizes, Path(directory), chosen.only, deadline):
+            found += more
+            page = report.page(found, missing, chosen.quick, load)
+            # After each, so that a run that is ended early has not been for nothing.
+            if not chosen.quick and not chosen.only:
+                PAGE.write_text(page)
+                say(f"{PAGE.relative_to(paths.REPOSITORY)} written; to come: {missing}")
     if chosen.quick or chosen.only:
         print(page)
-    else:
-        PAGE.write_text(page)
-        say(f"{PAGE.relative_to(paths.REPOSITORY)} written")
     return 0
+
+
+def terminated(number: int, _frame: object) -> None:
+    say("told to stop")
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ impl Beneath {
             .map_err(|error| self.fail("create link", to, error))
     }
 
-    /// Opens a file for [`write_sparse`].
+    /// Opens a file for [`Beneath::write`].
     pub(crate) fn open_file(&self, path: &Path) -> Result<File> {
         self.resolve(path, OFlags::WRONLY).map(File::from).map_err(|error| self.fail("open", path, error))
     }

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] is pure: it decides from the declaration and from what a probe saw
 //! which sources there are and what has to happen to each before its files are
-//! read. [`prepare`] does that.
+//! read. `prepare` does that.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -29,14 +29,15 @@ pub(crate) fn keep(appliance: &Appliance, bundle: &Path, generation: u64) -> Res
 /// Does nothing when the copy is that bundle already.
 fn copy_bundle(appliance: &Appliance, bundle: &Path) -> Result<()> {
     let target = appliance.bundle_in_force();
+    let parent = target.parent().unwrap_or(Path::new("/"));
+    let scratch = parent.join("bundle.new");
+    // A killed call may have left one, also where there is nothing to copy now.
+    remove(&scratch)?;
     let sums = |directory: &Path| fs::read(directory.join("SHA256SUMS")).ok();
     if same(bundle, &target) || (sums(&target).is_some() && sums(bundle) == sums(&target)) {
         return Ok(());
     }
-    let parent = target.parent().unwrap_or(Path::new("/"));
     make_private_dir(parent)?;
-    let scratch = parent.join("bundle.new");
-    remove(&scratch)?;
     copy(bundle, &scratch)?;
     if target.exists() {
         rustix::fs::renameat_with(CWD, &scratch, CWD, &target, RenameFlags::EXCHANGE)
@@ -81,4 +82,50 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     fs::File::open(to).and_then(|directory| directory.sync_all()).map_err(Error::state("write", to))
+}
+
+#[cfg(test)]
+mod tests {
+    use odin_model::config::Config;
+
+    use super::*;
+
+    fn appliance(state: &Path) -> Appliance {
+        let mut config = Config::default();
+        config.host.state_dir = state.to_owned();
+        Appliance { config, site_keys: Vec::new(), file: "/etc/odin/odin.toml".into() }
+    }
+
+    fn bundle(directory: &Path, sums: &str) {
+        fs::create_dir_all(directory.join("platform")).expect("a directory");
+        fs::write(directory.join("SHA256SUMS"), sums).expect("a file");
+        fs::write(directory.join("platform/object.yaml"), sums).expect("a file");
+    }
+
+    #[test]
+    fn the_copy_follows_the_bundle_and_its_number() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let appliance = appliance(&directory.path().join("state"));
+        let declared = directory.path().join("bundle");
+        for (number, sums) in [(1, "one"), (2, "two"), (2, "two")] {
+            bundle(&declared, sums);
+            keep(&appliance, &declared, number).expect("a copy");
+            let copied = appliance.bundle_in_force().join("platform/object.yaml");
+            assert_eq!(fs::read_to_string(copied).expect("a file"), sums);
+            assert_eq!(generation(&appliance), Some(number));
+        }
+    }
+
+    #[test]
+    fn what_a_killed_copy_left_goes_also_when_nothing_is_to_be_copied() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let appliance = appliance(directory.path());
+        let declared = directory.path().join("bundle");
+        bundle(&declared, "one");
+        keep(&appliance, &declared, 1).expect("a copy");
+        let left = appliance.bundle_in_force().with_file_name("bundle.new");
+        bundle(&left, "half");
+        keep(&appliance, &declared, 1).expect("a copy");
+        assert!(!left.exists());
+    }
 }

@@ -19,8 +19,10 @@ pub use units::{Systemd, Units};
 
 use crate::{Error, Result};
 
-/// How long a pod's processes have to end before they are killed.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a pod's processes have to end before they are killed. The first
+/// process of a container that has no handler for SIGTERM never hears it, so
+/// this is waited out on most machines, and the box is down meanwhile.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The cluster's host as a restore sees it.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sqlite3
 import subprocess
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -165,8 +166,18 @@ class Costs:
         return Spread.of(sample.peak_mib for sample in self.steps[step])
 
 
-def measured(directory: Path, shape: tree.Shape, runs: int, say: Callable[[str], None]) -> Section:
-    """Runs every installed program `runs` times over the same tree, in turns."""
+def measured(
+    directory: Path,
+    shape: tree.Shape,
+    runs: int,
+    deadline: float | None,
+    say: Callable[[str], None],
+) -> Section:
+    """Runs every installed program `runs` times over the same tree, in turns.
+
+    A round that would end after `deadline` (of the monotonic clock) is not
+    begun; the first always is.
+    """
     source = directory / "tree"
     size = tree.grow(source, shape)
     say(f"tree of {size / MIB:,.0f} MiB made")
@@ -174,7 +185,9 @@ def measured(directory: Path, shape: tree.Shape, runs: int, say: Callable[[str],
     peers += [Restic] if programs.restic() else []
     peers += [Rustic] if programs.rustic() else []
     found = {program.name: Costs() for program in peers}
+    done = 0
     for number in range(runs):
+        begun = time.monotonic()
         first = number % len(peers)
         for program in peers[first:] + peers[:first]:
             place = directory / f"{program.name}-{number}"
@@ -185,7 +198,12 @@ def measured(directory: Path, shape: tree.Shape, runs: int, say: Callable[[str],
                 f"{program.name}: "
                 + ", ".join(f"{step} {steps[step][-1].seconds:.1f} s" for step in STEPS)
             )
-    return _section(found, shape, size, runs)
+        done = number + 1
+        now = time.monotonic()
+        if deadline is not None and now + (now - begun) > deadline:
+            break
+    asked = "" if done == runs else f" of {runs} (the time given was up)"
+    return _section(found, shape, size, f"{done}{asked}")
 
 
 def _round(program: Program, costs: Costs, check: bool) -> None:
@@ -210,11 +228,11 @@ def _require_equal(program: Program) -> None:
         raise measure.Failed(f"{program.name} restored something else:\n{done.stdout[:2000]}")
 
 
-def _section(found: dict[str, Costs], shape: tree.Shape, size: int, runs: int) -> Section:
+def _section(found: dict[str, Costs], shape: tree.Shape, size: int, runs: str) -> Section:
     rows = []
     for step in STEPS:
         for name in ("odin", "restic", "rustic"):
-            shown = f"{step}, not verified" if (name, step) == ("rustic", STEPS[2]) else step
+            shown = "restore, not verified" if (name, step) == ("rustic", STEPS[2]) else step
             if name not in found:
                 rows.append((shown, name, "not installed", "", "", ""))
                 continue

@@ -49,8 +49,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def page(sections: Sequence[Section], quick: bool, load: float) -> str:
-    """The whole of docs/performance.md."""
+def page(sections: Sequence[Section], missing: Sequence[str], quick: bool, load: float) -> str:
+    """The whole of docs/performance.md; `missing` are measurements not made yet."""
     goals = [goal for section in sections for goal in section.goals]
     missed = sum(not goal.met for goal in goals)
     text = f"""# Performance
@@ -63,6 +63,8 @@ figures of other machines do not compare.
 """
     if quick:
         text += "\n**A quick run with small sizes: a trial of the harness, no figures.**\n"
+    if missing:
+        text += f"\n**The run was ended before it measured: {', '.join(missing)}.**\n"
     text += f"""
 ## Goals
 

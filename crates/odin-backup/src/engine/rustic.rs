@@ -2,9 +2,9 @@
 //! for what is read.
 //!
 //! `rustic_core` keeps the format: keys, chunker, packer, index, trees,
-//! snapshot files. Its edges are ours: the store ([`super::store`]), the source
-//! with its ledger ([`super::content`], [`super::ledger`]), and everything that
-//! brings data back ([`super::reader`], [`super::restorer`], [`super::check`]).
+//! snapshot files. Its edges are ours: the store (`store`), the source
+//! with its ledger (`content`, `ledger`), and everything that
+//! brings data back (`reader`, `restorer`, `check`).
 //! A panic inside it is an error here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

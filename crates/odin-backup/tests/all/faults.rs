@@ -76,7 +76,7 @@ fn is_empty(path: &Path) -> bool {
 #[test]
 fn a_kill_at_every_store_operation_costs_nothing_acknowledged() {
     for at in 0.. {
-        let scratch = Scratch::new();
+        let scratch = Scratch::fast();
         odd_tree_of(&scratch.path("tree"), 50_000);
         if start(&scratch, at).wait().unwrap().success() {
             assert!(at > 8, "{at} kills");

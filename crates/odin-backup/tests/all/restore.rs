@@ -22,7 +22,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let scratch = Scratch::new();
+        let scratch = Scratch::fast();
         let machine = Self { scratch };
         odd_tree_of(&machine.scratch.path("box/volume"), 100_000);
         std::fs::write(machine.scratch.path("box/token"), "first token").unwrap();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 from odin_lab import odin, tools
@@ -35,8 +36,10 @@ def kubectl() -> Path:
 def versions() -> list[str]:
     """Every program with its version, or that it is not installed."""
     client = measure.run([kubectl(), "version", "--client", "-o", "json"]).stdout
+    # The commit is the checkout's; a program that `ODIN` names may be older.
+    built = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(odin.binary().stat().st_mtime))
     found = [
-        measure.run([odin.binary(), "--version"]).stdout.strip(),
+        f"{measure.run([odin.binary(), '--version']).stdout.strip()} (built {built})",
         f"kubectl and kube-apiserver {json.loads(client)['clientVersion']['gitVersion']}",
     ]
     for name, path, question in (

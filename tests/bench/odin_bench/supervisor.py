@@ -39,8 +39,8 @@ def measured(
         )
     ]
     text = f"""
-`odin supervise`, {settle:g} s after it began to watch; it applied the bundle itself, \
-which is where most of the highest figure comes from. Resident memory of the process (VmRSS, VmHWM).
+`odin supervise`, {settle:g} s after it began to watch; it applied the bundle \
+itself before. Resident memory of the process (VmRSS, VmHWM).
 
 {table(("", "resident MiB", "highest MiB"), rows)}"""
     goals = [

@@ -125,6 +125,12 @@ SUITES = {
             "pytest",
             environment=LAB_PATH,
         ),
+        Suite(
+            "kills",
+            (PYTHON, "-m", "pytest", "-q", "tests/acceptance"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
     ),
     "acceptance": (
         Suite(

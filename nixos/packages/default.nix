@@ -24,7 +24,7 @@ in
 {
   inherit odin images;
 
-  bundles = lib.genAttrs [ "dev" "prod" ] (
+  bundles = lib.genAttrs [ "dev" "lab" "prod" ] (
     overlay:
     import ./bundle.nix {
       inherit pkgs odin overlay;

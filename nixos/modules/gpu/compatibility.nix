@@ -4,7 +4,8 @@
 # Sources: CUDA and driver: table 3 of NVIDIA's CUDA Toolkit release notes.
 # Families and kernel modules: NVIDIA's notes on the transition to open kernel
 # modules (Grace Hopper and Blackwell need them, before Turing there are none)
-# and the end of Maxwell, Pascal and Volta with branch 580. Branches: the
+# and the end of Maxwell, Pascal and Volta with branch 580. Maintenance: NVIDIA's
+# data center driver lifecycle table of August 2026. Branches: the
 # attribute names of nixpkgs' nvidiaPackages. Kernels: the long-term ones that
 # nixpkgs 26.05 packages and these drivers build for there; a newer kernel may
 # work and is not promised.

@@ -21,13 +21,12 @@ in
     unitConfig.ConditionPathExists = "/dev/disk/by-label/ODIN-SEED";
     serviceConfig = {
       Type = "oneshot";
-      ExecStart = "${lib.getExe packages.odin} install apply --seed /dev/disk/by-label/ODIN-SEED";
+      ExecStart = "${lib.getExe packages.odin} install apply --image /iso/odin/odin.img --seed /dev/disk/by-label/ODIN-SEED";
       StandardOutput = "journal+console";
       StandardError = "journal+console";
     };
   };
 
-  networking.hostName = lib.mkDefault "odin-installer";
   documentation.enable = lib.mkDefault false;
   hardware.enableRedistributableFirmware = true;
   system.stateVersion = lib.mkDefault "26.05";

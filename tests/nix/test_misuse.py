@@ -54,6 +54,14 @@ MISUSES = {
         "odin.cluster.disabledComponents",
         "coredns",
     ),
+    "images of one name": (
+        [
+            "odin.images=[(pkgs.dockerTools.buildLayeredImage {"
+            ' name="example.com/prometheus"; tag="1"; compressor="zstd"; })]'
+        ],
+        "odin.images",
+        "prometheus.tar.zst",
+    ),
     "no password": (["odin.backup.passwordFile=null"], "odin.backup.passwordFile", "password"),
     "copy onto itself": (
         [

@@ -23,7 +23,13 @@
           "${pkgs.coreutils}/bin/false"
         ];
         # Prometheus' image is not there, and cannot be pulled.
-        no-component.configuration.odin.images = lib.mkForce [ ];
+        no-component.configuration.odin.bundle = import ../../nixos/packages/bundle.nix {
+          inherit pkgs;
+          inherit (import ../../nixos/packages { inherit pkgs; }) odin;
+          overlay = "dev";
+          manifests = ../../manifests;
+          versions.prometheus = "v0.0.0";
+        };
       };
     };
 

@@ -30,14 +30,16 @@ in
 
     images = mkOption {
       type = types.listOf types.package;
-      default = lib.attrValues odin.images;
-      defaultText = literalExpression "every image of the bundle, built from nixpkgs";
-      example = literalExpression "[ (pkgs.dockerTools.buildLayeredImage { name = \"example\"; }) ]";
+      default = [ ];
+      example = literalExpression ''
+        [ (pkgs.dockerTools.buildLayeredImage { name = "odin.local/trainer"; tag = "3"; }) ]
+      '';
       description = ''
-        Container images that are preloaded besides K3s' own. An image that the
-        bundle names and that is not among them is pulled, which an appliance
-        without a network cannot do. Each takes its size twice: in the store
-        and in containerd.
+        Container images that are preloaded besides K3s' own and the bundle's.
+        An image that a pod names and nobody preloaded is pulled, which a
+        machine without a network cannot do. Each takes its size twice: in the
+        store and in containerd. Base names must differ: of two images called
+        `trainer` K3s sees one.
       '';
     };
   };

@@ -6,6 +6,7 @@ let
   count = lib.length cfg.servers;
   isServer = cfg.role == "server";
   several = isServer && count > 0;
+  images = map (image: image.name) config.services.k3s.images;
 in
 {
   config = lib.mkIf config.odin.enable {
@@ -37,6 +38,10 @@ in
       {
         assertion = !(cfg.settings ? token || cfg.settings ? agent-token);
         message = "odin.cluster.settings: token and agent-token would lie readable in the Nix store; use odin.cluster.tokenFile";
+      }
+      {
+        assertion = lib.allUnique images;
+        message = "odin.images: two files of one name among ${show images}; K3s sees only one of them, give each image a base name of its own";
       }
       {
         assertion = lib.all (name: !(lib.elem name cfg.disabledComponents)) [

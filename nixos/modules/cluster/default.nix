@@ -7,6 +7,7 @@
 }:
 let
   cfg = config.odin.cluster;
+  bundled = import ../../images/containers.nix { inherit pkgs; };
   isServer = cfg.role == "server";
   highlyAvailable = isServer && cfg.servers != [ ];
   first = lib.head cfg.servers;
@@ -36,7 +37,11 @@ in
 
       # K3s pins what it imports from here (io.cri-containerd.pinned), so the
       # kubelet's image collection leaves it alone.
-      images = [ config.services.k3s.package.airgap-images ] ++ config.odin.images;
+      images = [
+        config.services.k3s.package.airgap-images
+      ]
+      ++ lib.attrValues bundled
+      ++ config.odin.images;
 
       gracefulNodeShutdown = {
         enable = true;

@@ -19,7 +19,10 @@
       on86 = pkgs: lib.optionalAttrs (pkgs.stdenv.hostPlatform.system == x86);
       prefixed = prefix: lib.mapAttrs' (name: lib.nameValuePair "${prefix}-${name}");
       partsOf = pkgs: import ./nixos/packages { inherit pkgs; };
-      diskImages = import ./nixos/images { inherit (self) nixosConfigurations; };
+      diskImages = import ./nixos/images {
+        inherit lib;
+        inherit (self) nixosConfigurations;
+      };
     in
     {
       nixosModules.default = ./nixos;
@@ -29,7 +32,10 @@
         lib.nixosSystem {
           modules = modules ++ [
             self.nixosModules.default
-            { nixpkgs.hostPlatform = x86; }
+            {
+              nixpkgs.hostPlatform = x86;
+              _module.args.makeDiskImage = import "${nixpkgs}/nixos/lib/make-disk-image.nix";
+            }
           ];
         }
       ) (import ./nixos/configurations.nix);

@@ -34,7 +34,7 @@ let
   declarations = lib.mapAttrs' (
     name: system:
     lib.nameValuePair "declaration-${name}" system.config.environment.etc."odin/odin.toml".source
-  ) (removeAttrs self.nixosConfigurations [ "installer" ]);
+  ) self.nixosConfigurations;
 in
 declarations
 // lib.mapAttrs' (name: lib.nameValuePair "bundle-${name}") parts.bundles

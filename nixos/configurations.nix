@@ -16,5 +16,4 @@
     ./profiles/dev.nix
     ./images/disk.nix
   ];
-  installer = [ ./profiles/installer.nix ];
 }

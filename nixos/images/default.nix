@@ -1,14 +1,24 @@
 # What a machine is started from: the disk image, and the two ways to the
 # installer that writes it.
-{ nixosConfigurations }:
+{ lib, nixosConfigurations }:
 let
   raw = nixosConfigurations.server.config.system.build.images.raw-efi;
-  installer = nixosConfigurations.installer.extendModules {
-    modules = [ (import ./installer.nix { rawImage = raw; }) ];
+  # No configuration of the flake: it has no disk of its own, so no system that
+  # could be checked, only media.
+  installer = lib.nixosSystem {
+    modules = [
+      ../profiles/installer.nix
+      ./installer.nix
+      {
+        _module.args.diskImage = raw;
+        nixpkgs.hostPlatform = "x86_64-linux";
+      }
+    ];
   };
+  inherit (installer.config.system.build) images;
 in
 {
   inherit raw;
-  iso = installer.config.system.build.images.iso-installer;
-  kexec = installer.config.system.build.images.kexec;
+  iso = images.iso-installer;
+  inherit (images) kexec;
 }

@@ -1,6 +1,13 @@
 # The disk image: an ESP and a root of fixed size. It is built in a virtual
 # machine, which needs KVM, and stays switchable by nixos-rebuild.
-{ config, lib, ... }:
+#
+# makeDiskImage: nixos/lib/make-disk-image.nix of nixpkgs, handed in by the flake.
+{
+  config,
+  lib,
+  makeDiskImage,
+  ...
+}:
 let
   mounts = import ../modules/storage/mounts.nix {
     inherit lib;
@@ -9,7 +16,12 @@ let
 in
 {
   image.modules.raw-efi =
-    { lib, ... }:
+    {
+      config,
+      lib,
+      pkgs,
+      ...
+    }:
     {
       image.baseName = "odin";
       virtualisation.diskSize = config.odin.storage.rootSize;
@@ -19,5 +31,16 @@ in
       # The image replaces all file systems by its own two; ours are put beside
       # them under the same priority.
       fileSystems = lib.mkImageMediaOverride mounts.fileSystems;
+      # mkForce: NixOS' own call leaves the ESP at 256 MB, too small for the
+      # kernels and initrds of three generations and the one being written.
+      system.build.image = lib.mkForce (makeDiskImage {
+        inherit config lib pkgs;
+        inherit (config.virtualisation) diskSize;
+        inherit (config.image) baseName format;
+        partitionTableType = "efi";
+        bootSize = "1024M";
+        # Sources of nixpkgs, which an appliance has no use for.
+        copyChannel = false;
+      });
     };
 }

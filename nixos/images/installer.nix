@@ -1,6 +1,7 @@
-# The ISO: the installer, with the disk image on it, readable when booted at
-# /iso/odin.
-{ rawImage }:
+# The ISO: the installer with the disk image on it, at /iso/odin when booted.
+#
+# diskImage: the image of the configuration `server`, handed in by the flake.
+{ diskImage, ... }:
 {
   image.modules.iso-installer = {
     image.baseName = "odin-installer";
@@ -12,7 +13,7 @@
       squashfsCompression = "zstd -Xcompression-level 6";
       contents = [
         {
-          source = "${rawImage}/${rawImage.passthru.filePath}";
+          source = "${diskImage}/${diskImage.passthru.filePath}";
           target = "/odin/odin.img";
         }
       ];

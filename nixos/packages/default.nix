@@ -16,6 +16,8 @@ let
     src = source [
       ../../Cargo.toml
       ../../Cargo.lock
+      ../../clippy.toml
+      ../../rustfmt.toml
       ../../crates
     ];
   };

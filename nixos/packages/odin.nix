@@ -20,7 +20,7 @@ pkgs.rustPlatform.buildRustPackage {
   doCheck = false;
 
   postInstall = ''
-    install -D --mode 0444 --target-directory $out/lib/systemd/system crates/odin/units/*.service
+    install -D --mode 0644 --target-directory $out/lib/systemd/system crates/odin/units/*.service
     substituteInPlace $out/lib/systemd/system/*.service --replace-quiet @odin@ $out/bin/odin
   '';
 

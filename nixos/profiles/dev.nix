@@ -1,4 +1,5 @@
 # A virtual machine without a GPU, for trying things: `nix run .#vm`.
+{ lib, ... }:
 {
   odin = {
     enable = true;
@@ -30,6 +31,8 @@
       diskSize = 24576;
       graphics = false;
     };
+    # Its disk has no partition table to add a partition to.
+    boot.initrd.systemd.repart.enable = lib.mkForce false;
     # Only in the VM, which nobody but its owner reaches: a console to log in at.
     services.getty.autologinUser = "dev";
   };

@@ -16,7 +16,6 @@ from odin_nix import toml, tools
 from odin_nix.checker import Checker, configurations
 
 NAMES = sorted(configurations())
-APPLIANCES = [name for name in NAMES if name != "installer"]
 UNITS = tools.ROOT / "crates" / "odin" / "units"
 FULL = Path(__file__).parent / "full.nix"
 
@@ -25,6 +24,16 @@ FULL = Path(__file__).parent / "full.nix"
 def test_evaluates(check: Checker, name: str) -> None:
     done = check.system(configurations()[name])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_installer_evaluates(check: Checker) -> None:
+    modules = [
+        tools.ROOT / "nixos" / name for name in ("profiles/installer.nix", "images/installer.nix")
+    ]
+    image = 'diskImage=fake "odin" null { passthru.filePath = "odin.img"; }'
+    done = check.run(*modules, "--arg", image)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "in image.modules.iso-installer" in done.stdout
 
 
 def accepted(settings: dict[str, Any], directory: Path) -> None:
@@ -38,7 +47,7 @@ def accepted(settings: dict[str, Any], directory: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", APPLIANCES)
+@pytest.mark.parametrize("name", NAMES)
 def test_declaration_is_read(check: Checker, name: str, tmp_path: Path) -> None:
     accepted(check.value(configurations()[name], "odin.settings"), tmp_path)
 

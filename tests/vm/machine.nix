@@ -29,8 +29,8 @@
     upgrade.deadline = "10m";
   };
 
-  # The driver has its own network configuration.
-  networking.useNetworkd = lib.mkForce false;
+  # The driver's disk has no partition table, and its file systems are its own.
+  boot.initrd.systemd.repart.enable = lib.mkForce false;
 
   # A password nobody has to keep: the machine holds nothing of value.
   environment.etc."odin/repository-password" = {

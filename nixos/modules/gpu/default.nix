@@ -28,11 +28,15 @@ in
       # Both need a display.
       nvidiaSettings = false;
       videoAcceleration = false;
-      # Counters and clocks for users of the metrics, not for root alone.
-      moduleParams.nvidia.NVreg_RestrictProfilingToAdminUsers = 0;
     };
     # The name under which NixOS knows the driver; no X server is started.
     services.xserver.videoDrivers = lib.mkIf (!cfg.fabricManager) [ "nvidia" ];
+    # Programs and containers find the driver at /run/opengl-driver; the path of
+    # the fabric manager puts nothing there.
+    hardware.graphics = {
+      enable = true;
+      extraPackages = lib.mkIf cfg.fabricManager [ config.hardware.nvidia.package ];
+    };
     # The open module loads its firmware from here; the path of the fabric
     # manager does not set it.
     hardware.firmware = lib.mkIf (cfg.fabricManager && cfg.openModule) [
@@ -72,11 +76,13 @@ in
       wantedBy = [ "multi-user.target" ];
       wants = [ generator ];
       after = [ generator ];
-      environment.LD_LIBRARY_PATH = "/run/opengl-driver/lib";
+      # libnvidia-ml.so.1 of this very driver, whichever path NixOS took to it.
+      environment.LD_LIBRARY_PATH = lib.makeLibraryPath [ config.hardware.nvidia.package ];
     };
 
-    # The driver is unfree; nothing else of that kind may slip in.
-    nixpkgs.config.allowUnfreePredicate = lib.mkDefault (
+    # The driver is unfree; nothing else of that kind may slip in. nixpkgs.config
+    # knows no priorities: an owner's own predicate has to name these as well.
+    nixpkgs.config.allowUnfreePredicate =
       package:
       lib.elem (lib.getName package) [
         "fabricmanager"
@@ -84,7 +90,6 @@ in
         "nvidia-persistenced"
         "nvidia-settings"
         "nvidia-x11"
-      ]
-    );
+      ];
   };
 }

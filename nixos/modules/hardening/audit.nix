@@ -31,10 +31,8 @@ in
         (watch "/etc/passwd" "identity")
         (watch "/etc/group" "identity")
         (watch "/etc/shadow" "identity")
-        (watch "/etc/rancher" "k3s")
-        (watch "/var/lib/odin/site.toml" "odin")
-        (watch "/var/lib/odin-keys" "access")
-        (watch "/boot/loader" "boot")
+        # Only what is there this early: one path that is missing, and none of
+        # the rules is loaded.
         (watch "/nix/var/nix/profiles" "generations")
       ];
     };

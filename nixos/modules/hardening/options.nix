@@ -21,8 +21,9 @@ in
       example = false;
       description = ''
         Whether the kernel records changes of identities, of the time, of
-        modules and of what ODIN and K3s are configured with, in
-        `/var/log/audit`.
+        modules and of generations, and what ran as root for somebody else, in
+        `/var/log/audit`. What happens in the cluster is in
+        `odin.cluster.auditLog`.
       '';
     };
 

@@ -32,8 +32,9 @@ test: setup ## all tests, as CI runs them
 	@$(PYTHON) tests/run.py test
 
 .PHONY: nix-check
-nix-check: setup ## parses, lints and evaluates the Nix files; says what it skipped
+nix-check: tools ## parses, lints and evaluates the Nix files; says what it skipped
 	@tests/nix/tools
+	@cargo build --release --locked --quiet --bin odin
 	@$(PYTHON) -m pytest -q -rs tests/nix
 
 .PHONY: acceptance

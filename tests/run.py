@@ -89,10 +89,10 @@ SUITES = {
             ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"),
             "check",
         ),
+        Suite("tools", (PYTHON, "-m", "odin_lab.tools"), "check", environment=LAB_PATH),
         Suite("nix tools", ("tests/nix/tools",), "check"),
         # What it skips, and why, is part of its output.
         Suite("nix", (PYTHON, "-m", "pytest", "-q", "-rs", "tests/nix"), "pytest"),
-        Suite("tools", (PYTHON, "-m", "odin_lab.tools"), "check", environment=LAB_PATH),
         Suite(
             "apiserver",
             apiserver(

@@ -34,8 +34,11 @@ def files() -> list[Path]:
 
 
 def program(name: str) -> Path | None:
-    """A program in PATH or among those built for these tests."""
-    found = shutil.which(name) or shutil.which(name, path=str(BUILT))
+    """A program built for these tests, or else in PATH.
+
+    In this order: Debian has another program called yq.
+    """
+    found = shutil.which(name, path=str(BUILT)) or shutil.which(name)
     return Path(found) if found else None
 
 

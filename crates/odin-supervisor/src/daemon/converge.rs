@@ -2,15 +2,18 @@
 //!
 //! An upgrade puts another bundle under `/etc/odin` and restarts the daemon,
 //! so the start is when the declared bundle can differ from the one in force.
+//! One that was undone is left alone until a person applies it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use odin_cluster::Bundle;
 use odin_model::config::Role;
 use odin_model::event::{Event, Observer, Verb};
 
 use super::{Shared, control};
 use crate::operations::{Apply, Request, Status};
+use crate::records::Records;
 use crate::wire::Line;
 
 /// First pause after a failure; it doubles up to [`LONGEST`].
@@ -21,6 +24,12 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub(super) async fn run(shared: Arc<Shared>) {
     let config = &shared.appliance.config;
     if config.host.role == Role::Agent || !config.apply.bundle.exists() {
+        return;
+    }
+    if let Some(undone) = Records::of(&shared.appliance).undone()
+        && Bundle::open(&config.apply.bundle).is_ok_and(|bundle| bundle.digest() == undone)
+    {
+        tracing::warn!(digest = undone, "the declared bundle was undone; `odin apply` brings it back");
         return;
     }
     let mut pause = FIRST;

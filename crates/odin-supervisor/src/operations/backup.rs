@@ -136,7 +136,7 @@ pub(super) fn copy(appliance: &Appliance, target: &str, observer: &dyn Observer)
     let Some(copy) = backup.copies.iter().find(|copy| copy.name == target) else {
         return Err(crate::Error::NotDeclared {
             action: "copy backups",
-            key: "[[backup.copies]] with this name",
+            key: format!("[[backup.copies]] with the name {target:?}"),
         });
     };
     let _lock = Lock::take(&appliance.config.host.run_dir, "copy backups")?;

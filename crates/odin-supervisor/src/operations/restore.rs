@@ -11,12 +11,12 @@ use odin_cluster::Cluster;
 use odin_model::event::{Event, Observer, StepState};
 
 use super::{Apply, Outcome, Restore, Status};
-use crate::Result;
 use crate::appliance::{Appliance, make_private_dir};
-use crate::hooks::Interruptible;
+use crate::hooks::{Interruptible, InterruptibleOnce};
 use crate::host::{K3sHost, Systemd};
 use crate::lock::Lock;
 use crate::records::{Records, RestoreRecord};
+use crate::{Result, interrupt};
 
 /// How long K3s and its node may take to become ready.
 const READY: Duration = Duration::from_secs(300);
@@ -51,7 +51,11 @@ pub(super) async fn apply(
         let repository = super::backup::open(appliance, backup)?;
         let snapshot = repository.resolve(&options.id)?;
         let plan = restore::plan(&repository, &snapshot.id, &options.only, measured(appliance))?;
-        let done = restore::apply(&repository, &plan, &state, &host, &Interruptible, observer)?;
+        // Before anything is staged: a unit that is not there can be neither
+        // stopped nor started again.
+        Systemd.require(&appliance.config.host.k3s_unit)?;
+        let steps = InterruptibleOnce::new(interrupt::is_requested);
+        let done = restore::apply(&repository, &plan, &state, &host, &steps, observer)?;
         Ok((plan, done))
     })?;
     let record = RestoreRecord {

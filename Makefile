@@ -34,7 +34,6 @@ test: setup ## all tests, as CI runs them
 .PHONY: nix-check
 nix-check: tools ## parses, lints and evaluates the Nix files; says what it skipped
 	@tests/nix/tools
-	@cargo build --release --locked --quiet --bin odin
 	@$(PYTHON) -m pytest -q -rs tests/nix
 
 .PHONY: acceptance

@@ -10,6 +10,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab"), str(HERE.parent)]
 
+from odin_lab import odin  # noqa: E402
+
 from odin_nix import checker, tools  # noqa: E402
 
 
@@ -29,3 +31,10 @@ def library() -> Path:
     if isinstance(found, str):
         pytest.skip(found)
     return found
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """`odin`, built unless the variable ODIN names one."""
+    odin.build()
+    return odin.binary()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from odin_lab import odin, paths
+from odin_lab import paths
 
 from odin_nix import toml, tools
 from odin_nix.checker import Checker, configurations
@@ -36,27 +36,25 @@ def test_installer_evaluates(check: Checker) -> None:
     assert "in image.modules.iso-installer" in done.stdout
 
 
-def accepted(settings: dict[str, Any], directory: Path) -> None:
+def accepted(program: Path, settings: dict[str, Any], directory: Path) -> None:
     """Asserts that `odin config check` takes what Nix declares."""
     file = directory / "odin.toml"
     file.write_text(toml.render(settings))
     assert tomllib.loads(file.read_text()) == settings
-    program = odin.binary()
-    assert program.exists(), f"{program} is not built: cargo build --release --bin odin"
     done = subprocess.run([program, "config", "check", file], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_declaration_is_read(check: Checker, name: str, tmp_path: Path) -> None:
-    accepted(check.value(configurations()[name], "odin.settings"), tmp_path)
+def test_declaration_is_read(check: Checker, program: Path, name: str, tmp_path: Path) -> None:
+    accepted(program, check.value(configurations()[name], "odin.settings"), tmp_path)
 
 
-def test_every_key_can_be_written(check: Checker, tmp_path: Path) -> None:
+def test_every_key_can_be_written(check: Checker, program: Path, tmp_path: Path) -> None:
     # full.nix sets every option that ends in odin.toml; the fixture of the
     # model has every key that there is.
     settings = check.value([FULL], "odin.settings")
-    accepted(settings, tmp_path)
+    accepted(program, settings, tmp_path)
     fixture = tools.ROOT / "crates/odin-model/tests/fixtures/odin.toml"
     known = keys(tomllib.loads(fixture.read_text()))
     # Paths and names that are K3s' or the host's own keep their defaults.

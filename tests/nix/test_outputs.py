@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from odin_lab import odin
 from odin_lab import tools as lab
 
 from odin_nix import tools
@@ -45,7 +44,9 @@ def test_they_evaluate(check: Checker) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_bundle_has_the_tags_of_the_images(outputs: list, overlay: str, tmp_path: Path) -> None:
+def test_the_bundle_has_the_tags_of_the_images(
+    outputs: list, program: Path, overlay: str, tmp_path: Path
+) -> None:
     """Runs what Nix would run, with the lab's programs in place of nixpkgs'."""
     yq = tools.program("yq")
     said = subprocess.run([yq, "--version"], capture_output=True, text=True) if yq else None
@@ -56,13 +57,13 @@ def test_the_bundle_has_the_tags_of_the_images(outputs: list, overlay: str, tmp_
     assert source is not None
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, program in (
-        ("odin", odin.binary()),
+    for name, file in (
+        ("odin", program),
         ("helm", lab.binary("helm")),
         ("kubectl", lab.binary("kubectl")),
         ("yq", yq),
     ):
-        (programs / name).symlink_to(program)
+        (programs / name).symlink_to(file)
     # A version that nothing else in the repository has.
     versioned = commands.replace(source[0], str(tools.ROOT / "manifests")).replace(
         '"v1.0"', '"v12.34.56"'

@@ -11,7 +11,7 @@ mod nvlink;
 mod power;
 
 pub(crate) use device::DEVICE;
-pub(crate) use nvlink::{LANES, Lane, NVLINK};
+pub(crate) use nvlink::{LANES, NVLINK};
 pub(crate) use power::POWER;
 
 /// Most links a device has (`NVML_NVLINK_MAX_LINKS`).

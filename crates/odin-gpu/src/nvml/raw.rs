@@ -21,7 +21,7 @@ use nvml_wrapper_sys::bindings::{
 };
 
 use super::{Code, Result};
-use crate::getters::{Getter, Out};
+use crate::getters::Getter;
 
 type Status = nvmlReturn_t;
 type Word = u32;
@@ -107,11 +107,9 @@ impl Session {
         }
         let [a, b, c] = select;
         buffer.0.fill(0);
-        if let Out::Struct { words, .. } = getter.out {
-            for (offset, word) in words {
-                let word = if *word == Getter::EACH { each } else { *word };
-                set_word(&mut buffer.0, *offset, word);
-            }
+        for (offset, word) in getter.out.words {
+            let word = if *word == Getter::EACH { each } else { *word };
+            set_word(&mut buffer.0, *offset, word);
         }
         let base = buffer.0.as_mut_ptr();
         let place = |slot: usize| -> Place { base.wrapping_add(slot).cast() };
@@ -285,7 +283,7 @@ fn find(nvml: &Nvml, getter: &Getter) -> Option<Function> {
             unsafe { library.get(getter.symbol.as_bytes()) }.ok().map(|symbol| Function::$variant(*symbol))
         }};
     }
-    match (getter.select.len(), getter.out.count()) {
+    match (getter.select.len(), getter.out.count) {
         (0, 1) => symbol!(S0O1),
         (0, 2) => symbol!(S0O2),
         (0, 3) => symbol!(S0O3),

@@ -1,0 +1,1 @@
+//! Functions that are there and answer "not supported".

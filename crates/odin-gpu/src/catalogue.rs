@@ -174,7 +174,7 @@ fn repeat(each: Each) -> Repeat {
     match each {
         Each::Link => Repeat::Links,
         Each::Fan => Repeat::Fans,
-        Each::Device | Each::SumOfLinks | Each::MaximumOfLinks => Repeat::Once,
+        Each::Device | Each::Instance | Each::SumOfLinks | Each::MaximumOfLinks => Repeat::Once,
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::account::Accounts;
 use crate::events::Events;
+use crate::exposition;
 use crate::nvml::{Session, Unavailable};
 use crate::pods::Pods;
 use crate::sample::Slot;
@@ -111,6 +112,7 @@ impl Fleet {
         });
         spawn("gpu-fleet", &shared, watch::run);
         spawn("gpu-events", &shared, listener::run);
+        spawn("gpu-accounts", &shared, keep_accounts);
         if shared.options.kernel_log.is_some() {
             spawn("gpu-kernel-log", &shared, listener::follow_kernel);
         }
@@ -137,12 +139,6 @@ impl Fleet {
         let slots = self.shared.slots();
         let read = |slot: &Arc<Slot>| slot.front().state(now, deadline) != crate::sample::State::Starting;
         slots.len() >= devices && slots.iter().all(read)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
@@ -199,6 +195,19 @@ impl Library {
             Ok(_) => None,
             Err(reason) => Some(reason.clone()),
         }
+    }
+}
+
+/// Keeps the accounts of pods; it looks at samples and never at the driver.
+fn keep_accounts(shared: &Arc<Shared>) {
+    let fleet = Fleet { shared: Arc::clone(shared) };
+    while !shared.is_stopping() {
+        let now = Instant::now();
+        let gpus = exposition::metered(&fleet.views(now));
+        let pods = shared.pods();
+        shared.accounts().tick(&pods, &gpus, now);
+        drop(pods);
+        shared.sleep(shared.options.interval);
     }
 }
 

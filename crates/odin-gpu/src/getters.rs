@@ -7,6 +7,7 @@
 
 mod clocks;
 mod errors;
+mod instance;
 mod links;
 mod memory;
 mod state;
@@ -25,6 +26,8 @@ pub(crate) enum Each {
     MaximumOfLinks,
     /// The fans of the device, one sample each.
     Fan,
+    /// The MIG devices; the whole GPU is not asked.
+    Instance,
 }
 
 /// What a getter writes.
@@ -168,7 +171,7 @@ const STEADY: &[&str] = &[
 
 /// All getters, in the order in which they are read.
 pub(crate) fn all() -> impl Iterator<Item = &'static Getter> {
-    [clocks::CLOCKS, memory::MEMORY, thermal::THERMAL, errors::ERRORS, links::LINKS, state::STATE]
+    [clocks::CLOCKS, memory::MEMORY, thermal::THERMAL, errors::ERRORS, links::LINKS, state::STATE, instance::INSTANCE]
         .into_iter()
         .flatten()
 }

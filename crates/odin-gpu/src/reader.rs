@@ -28,7 +28,7 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub(crate) struct Reader {
     round: u64,
-    buffer: Box<Buffer>,
+    pub(crate) buffer: Box<Buffer>,
     /// Getters this device does not answer.
     mute: Vec<bool>,
     /// Readings of steady getters.
@@ -136,6 +136,7 @@ impl Reader {
                 Each::Device => (1, false),
                 Each::Link => (self.links, false),
                 Each::Fan => (self.fans, false),
+                Each::Instance => continue,
                 Each::SumOfLinks | Each::MaximumOfLinks => (self.links, true),
             };
             let mut answered = times == 0;

@@ -43,8 +43,10 @@ pub(crate) struct Instance {
     pub(crate) compute_instance: u32,
     /// For example `1g.10gb`.
     pub(crate) profile: String,
+    /// Slices of the GPU it has.
     pub(crate) slices: u32,
-    pub(crate) values: Vec<f64>,
+    /// Slots that are given, with their numbers.
+    pub(crate) values: Vec<(usize, f64)>,
 }
 
 /// What a device is doing, apart from being slow.

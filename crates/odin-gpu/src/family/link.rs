@@ -35,6 +35,8 @@ pub(super) const LINK: &[Family] = &[
     family("odin_gpu_nvlink_encryption_enabled", "1 when links are encrypted"),
     family("odin_gpu_nvlink_transmitted_bytes_total", "NVLink traffic from the GPU, all links, by what is counted"),
     family("odin_gpu_nvlink_received_bytes_total", "NVLink traffic to the GPU, all links, by what is counted"),
+    family("odin_gpu_nvlink_link_transmitted_bytes_total", "NVLink traffic from the GPU over a link, with protocol"),
+    family("odin_gpu_nvlink_link_received_bytes_total", "NVLink traffic to the GPU over a link, with protocol"),
     family("odin_gpu_nvlink_transmitted_packets_total", "NVLink packets from the GPU, all links"),
     family("odin_gpu_nvlink_received_packets_total", "NVLink packets to the GPU, all links"),
     family("odin_gpu_nvlink_utilization_counter_total", "Utilization counter of all links, by set; older GPUs"),

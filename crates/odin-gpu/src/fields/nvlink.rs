@@ -109,6 +109,12 @@ pub(crate) const NVLINK: &[Field] = &[
         .labels(r#"counted="data_and_protocol""#)
         .times(KIBI)
         .over(Over::Scope(ALL_LINKS)),
+    field(140, "NVML_FI_DEV_NVLINK_THROUGHPUT_RAW_TX", "odin_gpu_nvlink_link_transmitted_bytes_total")
+        .times(KIBI)
+        .over(Over::EachLink),
+    field(141, "NVML_FI_DEV_NVLINK_THROUGHPUT_RAW_RX", "odin_gpu_nvlink_link_received_bytes_total")
+        .times(KIBI)
+        .over(Over::EachLink),
     field(146, "NVML_FI_DEV_NVLINK_REMOTE_NVLINK_ID", "odin_gpu_nvlink_link_remote_id").over(Over::EachLink),
     field(147, "NVML_FI_DEV_NVSWITCH_CONNECTED_LINK_COUNT", "odin_gpu_nvswitch_connected_links"),
     field(161, "NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY", ERRORS)

@@ -181,7 +181,7 @@ impl DeviceThread {
             .unwrap_or_else(Sample::empty);
         sample.answered = self.reader.read(session, &device, &mut sample.values)?;
         sample.processes = self.processes.read(&device, &shared.options.proc);
-        instances::read(session, &device, &mut sample.instances);
+        instances::read(session, &device, &mut self.reader.buffer, &mut sample.instances);
         sample.at = Instant::now();
         sample.took = sample.at.saturating_duration_since(began);
         let risen = self.clock_events(&sample.values);

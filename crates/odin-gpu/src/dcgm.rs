@@ -166,19 +166,6 @@ pub(crate) const ROWS: &[Row] = &[
     gauge(1010, "DCGM_FI_PROF_PCIE_RX_BYTES", None, "The rate of data received over the PCIe bus - including both protocol headers and data payloads - in bytes per second", sample("odin_gpu_pcie_received_bytes_per_second", "", 1.0)),
 ];
 
-/// Label fields of DCGM, with where each is from.
-pub(crate) const LABELS: [&str; 9] = [
-    "DCGM_FI_DRIVER_VERSION",
-    "DCGM_FI_NVML_VERSION",
-    "DCGM_FI_DEV_BRAND",
-    "DCGM_FI_DEV_SERIAL",
-    "DCGM_FI_DEV_OEM_INFOROM_VER",
-    "DCGM_FI_DEV_ECC_INFOROM_VER",
-    "DCGM_FI_DEV_POWER_INFOROM_VER",
-    "DCGM_FI_DEV_INFOROM_IMAGE_VER",
-    "DCGM_FI_DEV_VBIOS_VERSION",
-];
-
 /// Value of a label field; none for a name DCGM does not have, or a field this
 /// device does not tell.
 pub(crate) fn label_value(name: &str, identity: &Identity, nvml: &Nvml) -> Option<String> {

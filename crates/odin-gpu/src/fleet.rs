@@ -45,6 +45,10 @@ pub struct Options {
     pub kernel_log: Option<PathBuf>,
     /// Directory of processes.
     pub proc: PathBuf,
+    /// Directory with an entry for each GPU the kernel driver has
+    /// (`/proc/driver/nvidia/gpus`). NVML counts GPUs once, when it is
+    /// initialised; another number here makes it count anew.
+    pub driver_gpus: PathBuf,
 }
 
 /// The GPUs of this machine and what is known of them.

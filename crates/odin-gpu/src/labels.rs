@@ -1,6 +1,5 @@
 //! Labels, written once for each device.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use crate::catalogue::CATALOGUE;
@@ -53,14 +52,6 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> String {
     for (name, value) in pairs {
         label(&mut text, name, value);
     }
-    text
-}
-
-/// A number in the form the exposition has it.
-pub(crate) fn number(value: f64) -> String {
-    let mut text = String::new();
-    // Writing to a String does not fail.
-    drop(write!(text, "{value}"));
     text
 }
 

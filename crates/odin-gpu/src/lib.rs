@@ -19,6 +19,7 @@ mod family;
 mod fields;
 mod fleet;
 mod getters;
+pub mod health;
 mod identity;
 mod instances;
 mod labels;
@@ -27,6 +28,7 @@ mod pods;
 mod process;
 mod reader;
 mod sample;
+mod xid;
 
 pub use exposition::CONTENT_TYPE;
 pub use fleet::{Fleet, Options};

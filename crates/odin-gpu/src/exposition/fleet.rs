@@ -8,6 +8,7 @@ use crate::coverage;
 use crate::events::CLOCK_EVENT_REASONS;
 use crate::family;
 use crate::fleet::Fleet;
+use crate::health::Verdict;
 use crate::labels::{label, labels};
 use crate::nvml::Unavailable;
 use crate::sample::State;
@@ -24,6 +25,7 @@ pub(super) fn write(page: &mut Page<'_>, fleet: &Fleet, views: &[View], now: Ins
     coverage_counts(page);
     devices(page, views);
     events(page, fleet, views);
+    health(page, fleet);
 }
 
 fn library(page: &mut Page<'_>, fleet: &Fleet, now: Instant) {
@@ -110,6 +112,37 @@ fn devices(page: &mut Page<'_>, views: &[View]) {
             let mut all = view.labels();
             label(&mut all, "table", table);
             page.sample("odin_gpu_answered", &all, f64::from(count));
+        }
+    }
+}
+
+fn health(page: &mut Page<'_>, fleet: &Fleet) {
+    let health = fleet.health();
+    let labels_of = |gpu: &crate::health::Gpu| {
+        let uuid = gpu.identity.as_ref().map(|identity| identity.uuid.clone()).unwrap_or_default();
+        labels(&[("gpu", &gpu.index.to_string()), ("UUID", &uuid)])
+    };
+    if !health.gpus.is_empty() {
+        head(page, "odin_gpu_health");
+    }
+    for gpu in &health.gpus {
+        let value = match gpu.verdict {
+            Verdict::Healthy => 0.0,
+            Verdict::Degraded => 1.0,
+            Verdict::Failed => 2.0,
+            Verdict::Unknown => 3.0,
+        };
+        page.sample("odin_gpu_health", &labels_of(gpu), value);
+    }
+    if health.gpus.iter().any(|gpu| !gpu.findings.is_empty()) {
+        head(page, "odin_gpu_finding");
+    }
+    for gpu in &health.gpus {
+        for finding in &gpu.findings {
+            let mut all = labels_of(gpu);
+            label(&mut all, "finding", &finding.name);
+            label(&mut all, "verdict", &finding.verdict.to_string());
+            page.sample("odin_gpu_finding", &all, 1.0);
         }
     }
 }

@@ -38,7 +38,7 @@ fn listen(shared: &Shared, session: &Arc<Session>) {
         return;
     }
     shared.events.counted().listening = true;
-    while !shared.is_stopping() && running(shared) == devices {
+    while !shared.is_stopping() && shared.library().state.is_ok() && running(shared) == devices {
         match session.wait(&set, WAIT_MILLISECONDS) {
             Ok(event) => {
                 if let Ok(uuid) = event.device.uuid() {

@@ -1,6 +1,6 @@
 //! Following the library and its devices.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -24,9 +24,40 @@ pub(super) fn run(shared: &Arc<Shared>) {
         let session = shared.library().state.as_ref().ok().map(|open| Arc::clone(&open.session));
         match session {
             None => open(shared),
-            Some(session) => count(shared, &session),
+            Some(session) => {
+                count(shared, &session);
+                let old = Arc::downgrade(&session);
+                drop(session);
+                if is_outdated(shared) {
+                    close(shared, &old);
+                }
+            }
         }
         shared.sleep(LOOK.min(shared.options.interval));
+    }
+}
+
+/// Whether the kernel driver has another number of GPUs than NVML counted.
+/// While a call hangs the library cannot be closed, so it stays as it is.
+fn is_outdated(shared: &Shared) -> bool {
+    let Ok(entries) = std::fs::read_dir(&shared.options.driver_gpus) else { return false };
+    let there = entries.count();
+    let counted = shared.library().state.as_ref().map_or(there, |open| open.devices as usize);
+    let now = Instant::now();
+    let is_hung = |slot: &Arc<Slot>| {
+        slot.front().state(now, shared.options.deadline) == crate::sample::State::Hung
+    };
+    there != counted && !shared.slots().iter().any(is_hung)
+}
+
+/// Lets go of the library, and waits until every thread did: NVML counts anew
+/// only after its last user shut it down.
+fn close(shared: &Shared, old: &Weak<Session>) {
+    tracing::info!("the driver has another number of GPUs; NVML is initialised anew");
+    shared.library().state = Err(Unavailable::Opening);
+    let until = Instant::now() + shared.options.deadline;
+    while old.strong_count() > 0 && Instant::now() < until && !shared.is_stopping() {
+        shared.sleep(Duration::from_millis(20));
     }
 }
 
@@ -111,7 +142,11 @@ fn follow(shared: &Arc<Shared>) {
 /// Reads one device until it is gone or the library is another one.
 fn watch_device(shared: &Arc<Shared>, session: Arc<Session>, slot: &Arc<Slot>) {
     let mut state = DeviceThread::new();
-    while !shared.is_stopping() && slot.front().condition != Condition::Gone {
+    let is_current = || {
+        let library = shared.library();
+        library.state.as_ref().is_ok_and(|open| Arc::ptr_eq(&open.session, &session))
+    };
+    while !shared.is_stopping() && slot.front().condition != Condition::Gone && is_current() {
         let began = Instant::now();
         slot.front().busy_since = Some(began);
         let round = state.round(shared, &session, slot, began);

@@ -36,11 +36,13 @@ fn eight_and_sixteen_gpus_are_all_read() {
         let fleet = machine.fleet();
         until(&fleet, |page| (0..8).all(|gpu| page.state(gpu) == "running"));
         machine.becomes("profile = \"h100\"\ncount = 16\n");
+        machine.driver_has(16);
         let page = until(&fleet, |page| (0..16).all(|gpu| page.state(gpu) == "running"));
         assert_eq!(page.samples("DCGM_FI_DEV_GPU_TEMP").len(), 16);
         assert_eq!(page.get("odin_gpu_devices", &[]), Some(16.0));
         machine.becomes("profile = \"h100\"\ncount = 2\n");
-        let page = until(&fleet, |page| page.state(15) == "gone");
+        machine.driver_has(2);
+        let page = until(&fleet, |page| page.get("odin_gpu_devices", &[]) == Some(2.0) && page.state(1) == "running");
         assert_eq!(page.samples("DCGM_FI_DEV_GPU_TEMP").len(), 2, "numbers of GPUs that are gone");
     });
 }

@@ -49,6 +49,17 @@ impl Machine {
         std::fs::rename(&fresh, self.directory.join("scenario.toml")).expect("replaced");
     }
 
+    /// Makes the kernel driver have so many GPUs.
+    pub(crate) fn driver_has(&self, count: usize) {
+        let directory = self.directory.join("gpus");
+        if directory.exists() {
+            std::fs::remove_dir_all(&directory).expect("removed");
+        }
+        for gpu in 0..count {
+            std::fs::create_dir_all(directory.join(format!("0000:{gpu:02x}:00.0"))).expect("a directory");
+        }
+    }
+
     pub(crate) fn options(&self) -> Options {
         Options {
             library: nvml_sim::library().expect("the simulated library"),
@@ -62,6 +73,7 @@ impl Machine {
             idle_after: Duration::from_secs(1),
             kernel_log: None,
             proc: self.directory.join("proc"),
+            driver_gpus: self.directory.join("gpus"),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::{Deserialize, Serialize};
 
 use super::{Impossible, require_absolute};
@@ -16,13 +17,13 @@ pub struct Gpu {
     /// Address and port of `/metrics`; 9400 is that of dcgm-exporter.
     pub listen: String,
     /// Time between two rounds of readings.
-    #[serde(with = "super::backup::span")]
+    #[serde(with = "compact::required")]
     pub interval: Duration,
     /// A round that takes longer is said to hang.
-    #[serde(with = "super::backup::span")]
+    #[serde(with = "compact::required")]
     pub deadline: Duration,
     /// Numbers older than this leave the page.
-    #[serde(with = "super::backup::span")]
+    #[serde(with = "compact::required")]
     pub maximum_age: Duration,
     /// Whether metrics have their names of DCGM 4.6 beside the older ones.
     pub dcgm_aliases: bool,
@@ -34,7 +35,7 @@ pub struct Gpu {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_per_gpu_hour: Option<f64>,
     /// How long a pod may have a GPU without work before it is said to idle.
-    #[serde(with = "super::backup::span")]
+    #[serde(with = "compact::required")]
     pub idle_after: Duration,
 }
 

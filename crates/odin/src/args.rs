@@ -229,7 +229,7 @@ impl Verb {
         Some(match self {
             Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Gpu(_) | Self::Job { .. } => {
                 return None;
-            },
+            }
             Self::Status => Request::Status,
             Self::Plan(options) => Request::Plan(options.into()),
             Self::Apply(options) => Request::Apply(options.into()),

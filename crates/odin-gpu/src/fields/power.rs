@@ -27,10 +27,7 @@ pub(crate) const POWER: &[Field] = &[
         .labels(r#"scope="module""#)
         .times(MILLI)
         .over(MODULE),
-    field(185, "NVML_FI_DEV_POWER_AVERAGE", DRAW)
-        .labels(r#"scope="gpu",over="1s""#)
-        .times(MILLI)
-        .over(GPU),
+    field(185, "NVML_FI_DEV_POWER_AVERAGE", DRAW).labels(r#"scope="gpu",over="1s""#).times(MILLI).over(GPU),
     field(185, "NVML_FI_DEV_POWER_AVERAGE", DRAW)
         .labels(r#"scope="module",over="1s""#)
         .times(MILLI)
@@ -71,12 +68,8 @@ pub(crate) const POWER: &[Field] = &[
         "odin_gpu_power_smoothing_applied_watts",
     )
     .labels(r#"level="minimum_activation_offset""#),
-    field(
-        278,
-        "NVML_FI_PWR_SMOOTHING_MIN_PRIMARY_FLOOR_ACT_POINT",
-        "odin_gpu_power_smoothing_applied_watts",
-    )
-    .labels(r#"level="minimum_activation_point""#),
+    field(278, "NVML_FI_PWR_SMOOTHING_MIN_PRIMARY_FLOOR_ACT_POINT", "odin_gpu_power_smoothing_applied_watts")
+        .labels(r#"level="minimum_activation_point""#),
     field(
         256,
         "NVML_FI_PWR_SMOOTHING_MAX_PERCENT_TMP_FLOOR_SETTING",
@@ -111,64 +104,404 @@ pub(crate) const POWER: &[Field] = &[
         "NVML_FI_PWR_SMOOTHING_SOC_POWER_SMOOTHING_ENABLED",
         "odin_gpu_power_smoothing_state_of_charge_enabled",
     ),
-    field(187, "NVML_FI_DEV_POWER_MIN_LIMIT", LIMIT).labels(r#"scope="gpu",limit="minimum""#).times(MILLI).over(GPU),
-    field(187, "NVML_FI_DEV_POWER_MIN_LIMIT", LIMIT).labels(r#"scope="module",limit="minimum""#).times(MILLI).over(MODULE),
-    field(187, "NVML_FI_DEV_POWER_MIN_LIMIT", LIMIT).labels(r#"scope="base",limit="minimum""#).times(MILLI).over(BASE),
-    field(188, "NVML_FI_DEV_POWER_MAX_LIMIT", LIMIT).labels(r#"scope="gpu",limit="maximum""#).times(MILLI).over(GPU),
-    field(188, "NVML_FI_DEV_POWER_MAX_LIMIT", LIMIT).labels(r#"scope="module",limit="maximum""#).times(MILLI).over(MODULE),
-    field(188, "NVML_FI_DEV_POWER_MAX_LIMIT", LIMIT).labels(r#"scope="base",limit="maximum""#).times(MILLI).over(BASE),
-    field(189, "NVML_FI_DEV_POWER_DEFAULT_LIMIT", LIMIT).labels(r#"scope="gpu",limit="default""#).times(MILLI).over(GPU),
-    field(189, "NVML_FI_DEV_POWER_DEFAULT_LIMIT", LIMIT).labels(r#"scope="module",limit="default""#).times(MILLI).over(MODULE),
-    field(189, "NVML_FI_DEV_POWER_DEFAULT_LIMIT", LIMIT).labels(r#"scope="base",limit="default""#).times(MILLI).over(BASE),
-    field(190, "NVML_FI_DEV_POWER_CURRENT_LIMIT", LIMIT).labels(r#"scope="gpu",limit="current""#).times(MILLI).over(GPU),
-    field(190, "NVML_FI_DEV_POWER_CURRENT_LIMIT", LIMIT).labels(r#"scope="module",limit="current""#).times(MILLI).over(MODULE),
-    field(190, "NVML_FI_DEV_POWER_CURRENT_LIMIT", LIMIT).labels(r#"scope="base",limit="current""#).times(MILLI).over(BASE),
-    field(260, "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR", "odin_gpu_power_smoothing_profile_floor_ratio").labels(r#"profile="0""#).times(PERCENT).over(Over::Scope(0)),
-    field(260, "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR", "odin_gpu_power_smoothing_profile_floor_ratio").labels(r#"profile="1""#).times(PERCENT).over(Over::Scope(1)),
-    field(260, "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR", "odin_gpu_power_smoothing_profile_floor_ratio").labels(r#"profile="2""#).times(PERCENT).over(Over::Scope(2)),
-    field(260, "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR", "odin_gpu_power_smoothing_profile_floor_ratio").labels(r#"profile="3""#).times(PERCENT).over(Over::Scope(3)),
-    field(260, "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR", "odin_gpu_power_smoothing_profile_floor_ratio").labels(r#"profile="4""#).times(PERCENT).over(Over::Scope(4)),
-    field(265, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PERCENT_TMP_FLOOR", "odin_gpu_power_smoothing_profile_floor_ratio").labels(OVERRIDE).times(PERCENT),
-    field(261, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE", "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second").labels(r#"profile="0""#).times(MILLI).over(Over::Scope(0)),
-    field(261, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE", "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second").labels(r#"profile="1""#).times(MILLI).over(Over::Scope(1)),
-    field(261, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE", "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second").labels(r#"profile="2""#).times(MILLI).over(Over::Scope(2)),
-    field(261, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE", "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second").labels(r#"profile="3""#).times(MILLI).over(Over::Scope(3)),
-    field(261, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE", "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second").labels(r#"profile="4""#).times(MILLI).over(Over::Scope(4)),
-    field(266, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_RAMP_UP_RATE", "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second").labels(OVERRIDE).times(MILLI),
-    field(262, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE", "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second").labels(r#"profile="0""#).times(MILLI).over(Over::Scope(0)),
-    field(262, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE", "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second").labels(r#"profile="1""#).times(MILLI).over(Over::Scope(1)),
-    field(262, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE", "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second").labels(r#"profile="2""#).times(MILLI).over(Over::Scope(2)),
-    field(262, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE", "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second").labels(r#"profile="3""#).times(MILLI).over(Over::Scope(3)),
-    field(262, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE", "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second").labels(r#"profile="4""#).times(MILLI).over(Over::Scope(4)),
-    field(267, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_RAMP_DOWN_RATE", "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second").labels(OVERRIDE).times(MILLI),
-    field(263, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL", "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds").labels(r#"profile="0""#).times(MILLI).over(Over::Scope(0)),
-    field(263, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL", "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds").labels(r#"profile="1""#).times(MILLI).over(Over::Scope(1)),
-    field(263, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL", "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds").labels(r#"profile="2""#).times(MILLI).over(Over::Scope(2)),
-    field(263, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL", "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds").labels(r#"profile="3""#).times(MILLI).over(Over::Scope(3)),
-    field(263, "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL", "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds").labels(r#"profile="4""#).times(MILLI).over(Over::Scope(4)),
-    field(268, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_RAMP_DOWN_HYST_VAL", "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds").labels(OVERRIDE).times(MILLI),
-    field(281, "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR", "odin_gpu_power_smoothing_profile_secondary_floor_watts").labels(r#"profile="0""#).over(Over::Scope(0)),
-    field(281, "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR", "odin_gpu_power_smoothing_profile_secondary_floor_watts").labels(r#"profile="1""#).over(Over::Scope(1)),
-    field(281, "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR", "odin_gpu_power_smoothing_profile_secondary_floor_watts").labels(r#"profile="2""#).over(Over::Scope(2)),
-    field(281, "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR", "odin_gpu_power_smoothing_profile_secondary_floor_watts").labels(r#"profile="3""#).over(Over::Scope(3)),
-    field(281, "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR", "odin_gpu_power_smoothing_profile_secondary_floor_watts").labels(r#"profile="4""#).over(Over::Scope(4)),
-    field(285, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_SECONDARY_POWER_FLOOR", "odin_gpu_power_smoothing_profile_secondary_floor_watts").labels(OVERRIDE),
-    field(282, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT", "odin_gpu_power_smoothing_profile_activation_window_multiplier").labels(r#"profile="0""#).over(Over::Scope(0)),
-    field(282, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT", "odin_gpu_power_smoothing_profile_activation_window_multiplier").labels(r#"profile="1""#).over(Over::Scope(1)),
-    field(282, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT", "odin_gpu_power_smoothing_profile_activation_window_multiplier").labels(r#"profile="2""#).over(Over::Scope(2)),
-    field(282, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT", "odin_gpu_power_smoothing_profile_activation_window_multiplier").labels(r#"profile="3""#).over(Over::Scope(3)),
-    field(282, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT", "odin_gpu_power_smoothing_profile_activation_window_multiplier").labels(r#"profile="4""#).over(Over::Scope(4)),
-    field(286, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PRIMARY_FLOOR_ACT_WIN_MULT", "odin_gpu_power_smoothing_profile_activation_window_multiplier").labels(OVERRIDE),
-    field(283, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT", "odin_gpu_power_smoothing_profile_target_window_multiplier").labels(r#"profile="0""#).over(Over::Scope(0)),
-    field(283, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT", "odin_gpu_power_smoothing_profile_target_window_multiplier").labels(r#"profile="1""#).over(Over::Scope(1)),
-    field(283, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT", "odin_gpu_power_smoothing_profile_target_window_multiplier").labels(r#"profile="2""#).over(Over::Scope(2)),
-    field(283, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT", "odin_gpu_power_smoothing_profile_target_window_multiplier").labels(r#"profile="3""#).over(Over::Scope(3)),
-    field(283, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT", "odin_gpu_power_smoothing_profile_target_window_multiplier").labels(r#"profile="4""#).over(Over::Scope(4)),
-    field(287, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PRIMARY_FLOOR_TAR_WIN_MULT", "odin_gpu_power_smoothing_profile_target_window_multiplier").labels(OVERRIDE),
-    field(284, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET", "odin_gpu_power_smoothing_profile_activation_offset_watts").labels(r#"profile="0""#).over(Over::Scope(0)),
-    field(284, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET", "odin_gpu_power_smoothing_profile_activation_offset_watts").labels(r#"profile="1""#).over(Over::Scope(1)),
-    field(284, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET", "odin_gpu_power_smoothing_profile_activation_offset_watts").labels(r#"profile="2""#).over(Over::Scope(2)),
-    field(284, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET", "odin_gpu_power_smoothing_profile_activation_offset_watts").labels(r#"profile="3""#).over(Over::Scope(3)),
-    field(284, "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET", "odin_gpu_power_smoothing_profile_activation_offset_watts").labels(r#"profile="4""#).over(Over::Scope(4)),
-    field(288, "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PRIMARY_FLOOR_ACT_OFFSET", "odin_gpu_power_smoothing_profile_activation_offset_watts").labels(OVERRIDE),
+    field(187, "NVML_FI_DEV_POWER_MIN_LIMIT", LIMIT)
+        .labels(r#"scope="gpu",limit="minimum""#)
+        .times(MILLI)
+        .over(GPU),
+    field(187, "NVML_FI_DEV_POWER_MIN_LIMIT", LIMIT)
+        .labels(r#"scope="module",limit="minimum""#)
+        .times(MILLI)
+        .over(MODULE),
+    field(187, "NVML_FI_DEV_POWER_MIN_LIMIT", LIMIT)
+        .labels(r#"scope="base",limit="minimum""#)
+        .times(MILLI)
+        .over(BASE),
+    field(188, "NVML_FI_DEV_POWER_MAX_LIMIT", LIMIT)
+        .labels(r#"scope="gpu",limit="maximum""#)
+        .times(MILLI)
+        .over(GPU),
+    field(188, "NVML_FI_DEV_POWER_MAX_LIMIT", LIMIT)
+        .labels(r#"scope="module",limit="maximum""#)
+        .times(MILLI)
+        .over(MODULE),
+    field(188, "NVML_FI_DEV_POWER_MAX_LIMIT", LIMIT)
+        .labels(r#"scope="base",limit="maximum""#)
+        .times(MILLI)
+        .over(BASE),
+    field(189, "NVML_FI_DEV_POWER_DEFAULT_LIMIT", LIMIT)
+        .labels(r#"scope="gpu",limit="default""#)
+        .times(MILLI)
+        .over(GPU),
+    field(189, "NVML_FI_DEV_POWER_DEFAULT_LIMIT", LIMIT)
+        .labels(r#"scope="module",limit="default""#)
+        .times(MILLI)
+        .over(MODULE),
+    field(189, "NVML_FI_DEV_POWER_DEFAULT_LIMIT", LIMIT)
+        .labels(r#"scope="base",limit="default""#)
+        .times(MILLI)
+        .over(BASE),
+    field(190, "NVML_FI_DEV_POWER_CURRENT_LIMIT", LIMIT)
+        .labels(r#"scope="gpu",limit="current""#)
+        .times(MILLI)
+        .over(GPU),
+    field(190, "NVML_FI_DEV_POWER_CURRENT_LIMIT", LIMIT)
+        .labels(r#"scope="module",limit="current""#)
+        .times(MILLI)
+        .over(MODULE),
+    field(190, "NVML_FI_DEV_POWER_CURRENT_LIMIT", LIMIT)
+        .labels(r#"scope="base",limit="current""#)
+        .times(MILLI)
+        .over(BASE),
+    field(
+        260,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR",
+        "odin_gpu_power_smoothing_profile_floor_ratio",
+    )
+    .labels(r#"profile="0""#)
+    .times(PERCENT)
+    .over(Over::Scope(0)),
+    field(
+        260,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR",
+        "odin_gpu_power_smoothing_profile_floor_ratio",
+    )
+    .labels(r#"profile="1""#)
+    .times(PERCENT)
+    .over(Over::Scope(1)),
+    field(
+        260,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR",
+        "odin_gpu_power_smoothing_profile_floor_ratio",
+    )
+    .labels(r#"profile="2""#)
+    .times(PERCENT)
+    .over(Over::Scope(2)),
+    field(
+        260,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR",
+        "odin_gpu_power_smoothing_profile_floor_ratio",
+    )
+    .labels(r#"profile="3""#)
+    .times(PERCENT)
+    .over(Over::Scope(3)),
+    field(
+        260,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PERCENT_TMP_FLOOR",
+        "odin_gpu_power_smoothing_profile_floor_ratio",
+    )
+    .labels(r#"profile="4""#)
+    .times(PERCENT)
+    .over(Over::Scope(4)),
+    field(
+        265,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PERCENT_TMP_FLOOR",
+        "odin_gpu_power_smoothing_profile_floor_ratio",
+    )
+    .labels(OVERRIDE)
+    .times(PERCENT),
+    field(
+        261,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second",
+    )
+    .labels(r#"profile="0""#)
+    .times(MILLI)
+    .over(Over::Scope(0)),
+    field(
+        261,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second",
+    )
+    .labels(r#"profile="1""#)
+    .times(MILLI)
+    .over(Over::Scope(1)),
+    field(
+        261,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second",
+    )
+    .labels(r#"profile="2""#)
+    .times(MILLI)
+    .over(Over::Scope(2)),
+    field(
+        261,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second",
+    )
+    .labels(r#"profile="3""#)
+    .times(MILLI)
+    .over(Over::Scope(3)),
+    field(
+        261,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_UP_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second",
+    )
+    .labels(r#"profile="4""#)
+    .times(MILLI)
+    .over(Over::Scope(4)),
+    field(
+        266,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_RAMP_UP_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_up_watts_per_second",
+    )
+    .labels(OVERRIDE)
+    .times(MILLI),
+    field(
+        262,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second",
+    )
+    .labels(r#"profile="0""#)
+    .times(MILLI)
+    .over(Over::Scope(0)),
+    field(
+        262,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second",
+    )
+    .labels(r#"profile="1""#)
+    .times(MILLI)
+    .over(Over::Scope(1)),
+    field(
+        262,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second",
+    )
+    .labels(r#"profile="2""#)
+    .times(MILLI)
+    .over(Over::Scope(2)),
+    field(
+        262,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second",
+    )
+    .labels(r#"profile="3""#)
+    .times(MILLI)
+    .over(Over::Scope(3)),
+    field(
+        262,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second",
+    )
+    .labels(r#"profile="4""#)
+    .times(MILLI)
+    .over(Over::Scope(4)),
+    field(
+        267,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_RAMP_DOWN_RATE",
+        "odin_gpu_power_smoothing_profile_ramp_down_watts_per_second",
+    )
+    .labels(OVERRIDE)
+    .times(MILLI),
+    field(
+        263,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL",
+        "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds",
+    )
+    .labels(r#"profile="0""#)
+    .times(MILLI)
+    .over(Over::Scope(0)),
+    field(
+        263,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL",
+        "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds",
+    )
+    .labels(r#"profile="1""#)
+    .times(MILLI)
+    .over(Over::Scope(1)),
+    field(
+        263,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL",
+        "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds",
+    )
+    .labels(r#"profile="2""#)
+    .times(MILLI)
+    .over(Over::Scope(2)),
+    field(
+        263,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL",
+        "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds",
+    )
+    .labels(r#"profile="3""#)
+    .times(MILLI)
+    .over(Over::Scope(3)),
+    field(
+        263,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_RAMP_DOWN_HYST_VAL",
+        "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds",
+    )
+    .labels(r#"profile="4""#)
+    .times(MILLI)
+    .over(Over::Scope(4)),
+    field(
+        268,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_RAMP_DOWN_HYST_VAL",
+        "odin_gpu_power_smoothing_profile_ramp_down_hysteresis_seconds",
+    )
+    .labels(OVERRIDE)
+    .times(MILLI),
+    field(
+        281,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR",
+        "odin_gpu_power_smoothing_profile_secondary_floor_watts",
+    )
+    .labels(r#"profile="0""#)
+    .over(Over::Scope(0)),
+    field(
+        281,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR",
+        "odin_gpu_power_smoothing_profile_secondary_floor_watts",
+    )
+    .labels(r#"profile="1""#)
+    .over(Over::Scope(1)),
+    field(
+        281,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR",
+        "odin_gpu_power_smoothing_profile_secondary_floor_watts",
+    )
+    .labels(r#"profile="2""#)
+    .over(Over::Scope(2)),
+    field(
+        281,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR",
+        "odin_gpu_power_smoothing_profile_secondary_floor_watts",
+    )
+    .labels(r#"profile="3""#)
+    .over(Over::Scope(3)),
+    field(
+        281,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_SECONDARY_POWER_FLOOR",
+        "odin_gpu_power_smoothing_profile_secondary_floor_watts",
+    )
+    .labels(r#"profile="4""#)
+    .over(Over::Scope(4)),
+    field(
+        285,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_SECONDARY_POWER_FLOOR",
+        "odin_gpu_power_smoothing_profile_secondary_floor_watts",
+    )
+    .labels(OVERRIDE),
+    field(
+        282,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_activation_window_multiplier",
+    )
+    .labels(r#"profile="0""#)
+    .over(Over::Scope(0)),
+    field(
+        282,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_activation_window_multiplier",
+    )
+    .labels(r#"profile="1""#)
+    .over(Over::Scope(1)),
+    field(
+        282,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_activation_window_multiplier",
+    )
+    .labels(r#"profile="2""#)
+    .over(Over::Scope(2)),
+    field(
+        282,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_activation_window_multiplier",
+    )
+    .labels(r#"profile="3""#)
+    .over(Over::Scope(3)),
+    field(
+        282,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_activation_window_multiplier",
+    )
+    .labels(r#"profile="4""#)
+    .over(Over::Scope(4)),
+    field(
+        286,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PRIMARY_FLOOR_ACT_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_activation_window_multiplier",
+    )
+    .labels(OVERRIDE),
+    field(
+        283,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_target_window_multiplier",
+    )
+    .labels(r#"profile="0""#)
+    .over(Over::Scope(0)),
+    field(
+        283,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_target_window_multiplier",
+    )
+    .labels(r#"profile="1""#)
+    .over(Over::Scope(1)),
+    field(
+        283,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_target_window_multiplier",
+    )
+    .labels(r#"profile="2""#)
+    .over(Over::Scope(2)),
+    field(
+        283,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_target_window_multiplier",
+    )
+    .labels(r#"profile="3""#)
+    .over(Over::Scope(3)),
+    field(
+        283,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_TAR_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_target_window_multiplier",
+    )
+    .labels(r#"profile="4""#)
+    .over(Over::Scope(4)),
+    field(
+        287,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PRIMARY_FLOOR_TAR_WIN_MULT",
+        "odin_gpu_power_smoothing_profile_target_window_multiplier",
+    )
+    .labels(OVERRIDE),
+    field(
+        284,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET",
+        "odin_gpu_power_smoothing_profile_activation_offset_watts",
+    )
+    .labels(r#"profile="0""#)
+    .over(Over::Scope(0)),
+    field(
+        284,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET",
+        "odin_gpu_power_smoothing_profile_activation_offset_watts",
+    )
+    .labels(r#"profile="1""#)
+    .over(Over::Scope(1)),
+    field(
+        284,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET",
+        "odin_gpu_power_smoothing_profile_activation_offset_watts",
+    )
+    .labels(r#"profile="2""#)
+    .over(Over::Scope(2)),
+    field(
+        284,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET",
+        "odin_gpu_power_smoothing_profile_activation_offset_watts",
+    )
+    .labels(r#"profile="3""#)
+    .over(Over::Scope(3)),
+    field(
+        284,
+        "NVML_FI_PWR_SMOOTHING_PROFILE_PRIMARY_FLOOR_ACT_OFFSET",
+        "odin_gpu_power_smoothing_profile_activation_offset_watts",
+    )
+    .labels(r#"profile="4""#)
+    .over(Over::Scope(4)),
+    field(
+        288,
+        "NVML_FI_PWR_SMOOTHING_ADMIN_OVERRIDE_PRIMARY_FLOOR_ACT_OFFSET",
+        "odin_gpu_power_smoothing_profile_activation_offset_watts",
+    )
+    .labels(OVERRIDE),
 ];

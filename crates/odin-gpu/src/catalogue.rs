@@ -133,9 +133,7 @@ impl Catalogue {
                 numbers: getter
                     .numbers
                     .iter()
-                    .map(|number| {
-                        (number, self.slots_of(number.family, number.labels, repeat(getter.each)))
-                    })
+                    .map(|number| (number, self.slots_of(number.family, number.labels, repeat(getter.each))))
                     .collect(),
             })
             .collect()

@@ -112,7 +112,8 @@ pub(crate) fn counts() -> &'static [(&'static str, Counts); 2] {
 }
 
 /// The coverage in one line, the head of every page.
-pub(crate) fn headline() -> String {
+#[must_use]
+pub fn headline() -> String {
     let parts = counts().map(|(table, counts)| {
         format!("{table} {} of {} ({} excluded)", counts.covered(), counts.listed, counts.excluded)
     });

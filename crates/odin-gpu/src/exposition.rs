@@ -77,8 +77,7 @@ impl View {
 impl Fleet {
     /// The devices as they are now.
     pub(crate) fn views(&self, now: Instant) -> Vec<View> {
-        let mut views: Vec<View> =
-            self.shared.slots().iter().map(|slot| View::of(slot, self, now)).collect();
+        let mut views: Vec<View> = self.shared.slots().iter().map(|slot| View::of(slot, self, now)).collect();
         let pods = self.shared.pods();
         for view in &mut views {
             let Some(identity) = &view.identity else { continue };

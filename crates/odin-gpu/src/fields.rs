@@ -9,10 +9,12 @@
 mod device;
 mod nvlink;
 mod power;
+mod smoothing;
 
 pub(crate) use device::DEVICE;
 pub(crate) use nvlink::{LANES, NVLINK};
 pub(crate) use power::POWER;
+pub(crate) use smoothing::SMOOTHING;
 
 /// Most links a device has (`NVML_NVLINK_MAX_LINKS`).
 pub(crate) const MAXIMUM_LINKS: u32 = 36;
@@ -101,7 +103,7 @@ const fn field(id: u32, nvml: &'static str, family: &'static str) -> Field {
 
 /// All fields but the lanes.
 pub(crate) fn all() -> impl Iterator<Item = &'static Field> {
-    DEVICE.iter().chain(NVLINK).chain(POWER)
+    DEVICE.iter().chain(NVLINK).chain(POWER).chain(SMOOTHING)
 }
 
 #[cfg(test)]

@@ -100,11 +100,7 @@ impl Fleet {
     pub fn start(options: Options) -> Self {
         let shared = Arc::new(Shared {
             options,
-            library: Mutex::new(Library {
-                state: Err(Unavailable::Opening),
-                busy_since: None,
-                opened: 0,
-            }),
+            library: Mutex::new(Library { state: Err(Unavailable::Opening), busy_since: None, opened: 0 }),
             slots: Mutex::new(Vec::new()),
             events: Events::default(),
             pods: Mutex::new(Pods::default()),
@@ -219,10 +215,8 @@ fn keep_accounts(shared: &Arc<Shared>) {
 /// and the part is seen as not read.
 pub(crate) fn spawn(name: &str, shared: &Arc<Shared>, run: fn(&Arc<Shared>)) {
     let shared = Arc::clone(shared);
-    let started = std::thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(512 << 10)
-        .spawn(move || run(&shared));
+    let started =
+        std::thread::Builder::new().name(name.to_owned()).stack_size(512 << 10).spawn(move || run(&shared));
     if let Err(error) = started {
         tracing::error!(thread = name, %error, "cannot start a thread");
     }

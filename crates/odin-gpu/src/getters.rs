@@ -171,9 +171,17 @@ const STEADY: &[&str] = &[
 
 /// All getters, in the order in which they are read.
 pub(crate) fn all() -> impl Iterator<Item = &'static Getter> {
-    [clocks::CLOCKS, memory::MEMORY, thermal::THERMAL, errors::ERRORS, links::LINKS, state::STATE, instance::INSTANCE]
-        .into_iter()
-        .flatten()
+    [
+        clocks::CLOCKS,
+        memory::MEMORY,
+        thermal::THERMAL,
+        errors::ERRORS,
+        links::LINKS,
+        state::STATE,
+        instance::INSTANCE,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]

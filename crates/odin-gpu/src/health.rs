@@ -216,7 +216,8 @@ fn of_numbers(read: &dyn Fn(&str, &str) -> Option<f64>) -> Vec<Finding> {
             "1 reset, 2 reboot, 3 drain peers, 4 drain and reset, 5 recover the IMEX domain",
         ));
     }
-    let pair = |family: &str| Some((read(family, r#"value="current""#)?, read(family, r#"value="maximum""#)?));
+    let pair =
+        |family: &str| Some((read(family, r#"value="current""#)?, read(family, r#"value="maximum""#)?));
     if let Some((now, possible)) = pair("odin_gpu_pcie_link_width")
         && now < possible
     {
@@ -295,7 +296,11 @@ impl fmt::Display for Health {
             }
             write!(formatter, "{:<3} {:<9} {} {}", gpu.index, gpu.verdict, identity.name, identity.uuid)?;
             for finding in &gpu.findings {
-                write!(formatter, "\n    {}: {}\n        next: {}", finding.name, finding.evidence, finding.next_step)?;
+                write!(
+                    formatter,
+                    "\n    {}: {}\n        next: {}",
+                    finding.name, finding.evidence, finding.next_step
+                )?;
             }
         }
         Ok(())
@@ -344,7 +349,9 @@ mod tests {
 
     #[test]
     fn an_xid_of_a_program_leaves_the_gpu_healthy() {
-        for (number, verdict) in [(13, Verdict::Healthy), (79, Verdict::Failed), (63, Verdict::Degraded), (7, Verdict::Degraded)] {
+        for (number, verdict) in
+            [(13, Verdict::Healthy), (79, Verdict::Failed), (63, Verdict::Degraded), (7, Verdict::Degraded)]
+        {
             assert_eq!(of_xid(number, 1).verdict, verdict, "{number}");
         }
     }

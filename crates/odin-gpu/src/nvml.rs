@@ -234,10 +234,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Opens and initialises the library at `path`, or where the linker finds it.
 pub(crate) fn open(path: &Path) -> std::result::Result<Session, Unavailable> {
-    let nvml: Nvml = Nvml::builder()
-        .lib_path(path.as_os_str())
-        .init()
-        .map_err(|error| Unavailable::of(path, &error))?;
+    let nvml: Nvml =
+        Nvml::builder().lib_path(path.as_os_str()).init().map_err(|error| Unavailable::of(path, &error))?;
     Ok(Session::new(nvml, getters::all()))
 }
 

@@ -135,8 +135,7 @@ fn container_of(log: &str) -> Option<(String, Container)> {
     let mut parts = name.splitn(3, '_');
     let (pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let (name, id) = rest.rsplit_once('-')?;
-    let container =
-        Container { namespace: namespace.to_owned(), pod: pod.to_owned(), name: name.to_owned() };
+    let container = Container { namespace: namespace.to_owned(), pod: pod.to_owned(), name: name.to_owned() };
     Some((id.to_owned(), container))
 }
 

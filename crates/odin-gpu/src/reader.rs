@@ -174,7 +174,9 @@ impl Reader {
         self.answered.getters = CATALOGUE
             .getters
             .iter()
-            .filter(|plan| plan.numbers.iter().flat_map(|(_, slots)| slots).any(|slot| is_given(values, *slot)))
+            .filter(|plan| {
+                plan.numbers.iter().flat_map(|(_, slots)| slots).any(|slot| is_given(values, *slot))
+            })
             .count()
             .try_into()
             .unwrap_or(u32::MAX);

@@ -131,8 +131,7 @@ impl Front {
 
     /// Stable name of the state, and what it means to a person.
     pub(crate) fn state(&self, now: Instant, deadline: Duration) -> State {
-        let hung =
-            self.busy_since.is_some_and(|since| now.saturating_duration_since(since) > deadline);
+        let hung = self.busy_since.is_some_and(|since| now.saturating_duration_since(since) > deadline);
         match self.condition {
             Condition::Gone => State::Gone,
             _ if hung => State::Hung,

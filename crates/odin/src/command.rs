@@ -3,6 +3,7 @@
 
 mod bundle;
 mod config;
+mod gpu;
 mod supervise;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.verb {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
+        Verb::Gpu(verb) => gpu::run(verb, arguments),
         verb => {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(

@@ -41,8 +41,7 @@ fn library(page: &mut Page<'_>, fleet: &Fleet, now: Instant) {
     page.sample("odin_gpu_library_opened_total", "", library.opened as f64);
     if let (Ok(open), None) = (&library.state, unavailable) {
         head(page, "odin_gpu_driver_info");
-        let versions =
-            labels(&[("driver", &open.driver), ("nvml", &open.nvml), ("cuda", &open.cuda)]);
+        let versions = labels(&[("driver", &open.driver), ("nvml", &open.nvml), ("cuda", &open.cuda)]);
         page.sample("odin_gpu_driver_info", &versions, 1.0);
         head(page, "odin_gpu_devices");
         page.sample("odin_gpu_devices", "", f64::from(open.devices));

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_rust_reads_them() {
-        for value in [0.0, -0.0, 1.0, -1.0, 42.0, 1e15, 9e15, 1e16, 0.5, -2.25, 1e-9, 123_456_789.125, 1e300] {
+        for value in [0.0, -0.0, 1.0, -1.0, 42.0, 1e15, 9e15, 1e16, 0.5, -2.25, 1e-9, 123_456_789.125, 1e300]
+        {
             let mut text = Vec::new();
             Page::new(&mut text).number(value);
             let text = String::from_utf8(text).expect("UTF-8");

@@ -89,7 +89,11 @@ fn source(page: &mut Page<'_>, pods: &Pods, now: Instant) {
         return;
     }
     head(page, "odin_gpu_pod_resources_up");
-    page.sample("odin_gpu_pod_resources_up", "", f64::from(u8::from(pods.told.is_some() && pods.refused.is_none())));
+    page.sample(
+        "odin_gpu_pod_resources_up",
+        "",
+        f64::from(u8::from(pods.told.is_some() && pods.refused.is_none())),
+    );
     if let Some(told) = pods.told {
         head(page, "odin_gpu_pod_resources_age_seconds");
         let age = now.saturating_duration_since(told).as_secs_f64();
@@ -162,7 +166,8 @@ fn accounts(page: &mut Page<'_>, fleet: &Fleet, now: Instant) {
     };
     let every = |value: &dyn Fn(&account::Account) -> Option<f64>| -> Vec<(String, f64)> {
         let all = accounts.pods.iter();
-        all.filter_map(|((namespace, pod), account)| Some((labels(namespace, pod), value(account)?))).collect()
+        all.filter_map(|((namespace, pod), account)| Some((labels(namespace, pod), value(account)?)))
+            .collect()
     };
     lines(page, "odin_gpu_pod_allocated_seconds_total", every(&|one| Some(one.allocated_seconds)));
     lines(page, "odin_gpu_pod_busy_seconds_total", every(&|one| Some(one.busy_seconds)));

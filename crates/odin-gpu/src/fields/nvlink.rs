@@ -248,10 +248,22 @@ pub(crate) const NVLINK: &[Field] = &[
     field(242, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_7", FEC).labels(r#"symbols="7""#).over(Over::SumOfLinks),
     field(243, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_8", FEC).labels(r#"symbols="8""#).over(Over::SumOfLinks),
     field(244, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_9", FEC).labels(r#"symbols="9""#).over(Over::SumOfLinks),
-    field(245, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_10", FEC).labels(r#"symbols="10""#).over(Over::SumOfLinks),
-    field(246, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_11", FEC).labels(r#"symbols="11""#).over(Over::SumOfLinks),
-    field(247, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_12", FEC).labels(r#"symbols="12""#).over(Over::SumOfLinks),
-    field(248, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_13", FEC).labels(r#"symbols="13""#).over(Over::SumOfLinks),
-    field(249, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_14", FEC).labels(r#"symbols="14""#).over(Over::SumOfLinks),
-    field(250, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_15", FEC).labels(r#"symbols="15""#).over(Over::SumOfLinks),
+    field(245, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_10", FEC)
+        .labels(r#"symbols="10""#)
+        .over(Over::SumOfLinks),
+    field(246, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_11", FEC)
+        .labels(r#"symbols="11""#)
+        .over(Over::SumOfLinks),
+    field(247, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_12", FEC)
+        .labels(r#"symbols="12""#)
+        .over(Over::SumOfLinks),
+    field(248, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_13", FEC)
+        .labels(r#"symbols="13""#)
+        .over(Over::SumOfLinks),
+    field(249, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_14", FEC)
+        .labels(r#"symbols="14""#)
+        .over(Over::SumOfLinks),
+    field(250, "NVML_FI_DEV_NVLINK_COUNT_FEC_HISTORY_15", FEC)
+        .labels(r#"symbols="15""#)
+        .over(Over::SumOfLinks),
 ];

@@ -1,7 +1,7 @@
 //! Following the library and its devices.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use nvml_wrapper::Device;
@@ -44,9 +44,8 @@ fn is_outdated(shared: &Shared) -> bool {
     let there = entries.count();
     let counted = shared.library().state.as_ref().map_or(there, |open| open.devices as usize);
     let now = Instant::now();
-    let is_hung = |slot: &Arc<Slot>| {
-        slot.front().state(now, shared.options.deadline) == crate::sample::State::Hung
-    };
+    let is_hung =
+        |slot: &Arc<Slot>| slot.front().state(now, shared.options.deadline) == crate::sample::State::Hung;
     there != counted && !shared.slots().iter().any(is_hung)
 }
 
@@ -195,13 +194,7 @@ impl DeviceThread {
         }
     }
 
-    fn round(
-        &mut self,
-        shared: &Shared,
-        session: &Session,
-        slot: &Slot,
-        began: Instant,
-    ) -> nvml::Result<()> {
+    fn round(&mut self, shared: &Shared, session: &Session, slot: &Slot, began: Instant) -> nvml::Result<()> {
         let of = |error| Code::of(&error);
         let device = session.nvml().device_by_index(slot.index).map_err(of)?;
         let uuid = device.uuid().map_err(of)?;
@@ -209,11 +202,8 @@ impl DeviceThread {
             self.meet(shared, session, slot, &device)?;
             self.uuid = uuid;
         }
-        let mut sample = self
-            .spare
-            .take()
-            .and_then(|spare| Arc::try_unwrap(spare).ok())
-            .unwrap_or_else(Sample::empty);
+        let mut sample =
+            self.spare.take().and_then(|spare| Arc::try_unwrap(spare).ok()).unwrap_or_else(Sample::empty);
         sample.answered = self.reader.read(session, &device, &mut sample.values)?;
         sample.processes = self.processes.read(&device, &shared.options.proc);
         instances::read(session, &device, &mut self.reader.buffer, &mut sample.instances);

@@ -116,8 +116,7 @@ async fn ask(socket: std::path::PathBuf) -> Result<ListResponse, Refused> {
         }))
         .await
         .map_err(|error| absent(&error))?;
-    let mut client =
-        tonic::client::Grpc::new(channel).max_decoding_message_size(MAXIMUM_BYTES);
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAXIMUM_BYTES);
     client.ready().await.map_err(|error| absent(&error))?;
     let codec: ProstCodec<ListRequest, ListResponse> = ProstCodec::default();
     let answer =
@@ -146,7 +145,8 @@ fn allocations(answer: ListResponse) -> Vec<Allocation> {
     let mut allocations = Vec::new();
     for pod in answer.pods {
         for container in pod.containers {
-            for devices in container.devices.iter().filter(|devices| devices.resource.starts_with(RESOURCES)) {
+            for devices in container.devices.iter().filter(|devices| devices.resource.starts_with(RESOURCES))
+            {
                 allocations.extend(devices.ids.iter().map(|id| Allocation {
                     container: Container {
                         namespace: pod.namespace.clone(),

@@ -33,8 +33,7 @@ fn a_log_names_its_container() {
 #[test]
 fn what_was_told_is_kept_for_a_while() {
     let container = Container { namespace: "n".into(), pod: "p".into(), name: "c".into() };
-    let allocation =
-        Allocation { container, resource: "nvidia.com/gpu".into(), device: "GPU-1".into() };
+    let allocation = Allocation { container, resource: "nvidia.com/gpu".into(), device: "GPU-1".into() };
     let mut pods = Pods::default();
     let began = Instant::now();
     pods.tell(vec![allocation], HashMap::new(), began);

@@ -21,7 +21,15 @@ fn one_gpu_is_read_with_the_names_of_dcgm() {
         ] {
             let samples = page.samples(name);
             assert_eq!(samples.len(), 1, "{name}");
-            for label in ["gpu=\"0\"", "UUID=\"GPU-", "pci_bus_id=", "device=\"nvidia0\"", "modelName=\"NVIDIA H100", "hostname=\"gpu-01\"", "DCGM_FI_DRIVER_VERSION="] {
+            for label in [
+                "gpu=\"0\"",
+                "UUID=\"GPU-",
+                "pci_bus_id=",
+                "device=\"nvidia0\"",
+                "modelName=\"NVIDIA H100",
+                "hostname=\"gpu-01\"",
+                "DCGM_FI_DRIVER_VERSION=",
+            ] {
                 assert!(samples[0].0.contains(label), "{name}: {label} is not in {}", samples[0].0);
             }
         }
@@ -42,7 +50,9 @@ fn eight_and_sixteen_gpus_are_all_read() {
         assert_eq!(page.get("odin_gpu_devices", &[]), Some(16.0));
         machine.becomes("profile = \"h100\"\ncount = 2\n");
         machine.driver_has(2);
-        let page = until(&fleet, |page| page.get("odin_gpu_devices", &[]) == Some(2.0) && page.state(1) == "running");
+        let page = until(&fleet, |page| {
+            page.get("odin_gpu_devices", &[]) == Some(2.0) && page.state(1) == "running"
+        });
         assert_eq!(page.samples("DCGM_FI_DEV_GPU_TEMP").len(), 2, "numbers of GPUs that are gone");
     });
 }

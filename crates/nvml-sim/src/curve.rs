@@ -87,7 +87,10 @@ impl TryFrom<toml::Value> for Curve {
                 Self::Shape(table.try_into().map_err(|error| format!("{error}"))?)
             }
             other => {
-                return Err(format!("a curve is a number or a table with `kind`, not a {}", other.type_str()));
+                return Err(format!(
+                    "a curve is a number or a table with `kind`, not a {}",
+                    other.type_str()
+                ));
             }
         };
         curve.check()?;

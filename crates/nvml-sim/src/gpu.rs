@@ -13,10 +13,12 @@ mod links;
 mod memory;
 mod mig;
 mod processes;
+mod profiling;
 
 pub use events::Event;
 pub use fields::Value;
 pub use mig::Slice;
+pub use profiling::Sample;
 
 use crate::card::Card;
 use crate::fault::{Kind, Observed};

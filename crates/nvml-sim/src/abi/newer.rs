@@ -74,6 +74,10 @@ structure_getters! {
         if gpu.module() { gpu.whole() } else { Err(Refusal::NotSupported) }
     };
     nvmlDeviceGetUnrepairableMemoryFlag_v1(Unrepairable) |gpu, status| {
+        // "For Hopper or newer" (nvml.h).
+        if gpu.card.profile.architecture < Architecture::Hopper {
+            return Err(Refusal::NotSupported);
+        }
         status.there = u32::from(gpu.rows()?.failed);
         gpu.whole()
     };

@@ -155,3 +155,6 @@ impl<'a> Gpu<'a> {
         if self.slice.is_some() { Err(Refusal::NotSupported) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,8 +139,6 @@ pub struct Temperature {
     pub slowdown: u32,
     /// Where it turns itself off.
     pub shutdown: u32,
-    /// Distance at which software begins to throttle.
-    pub throttle_offset: u32,
 }
 
 /// The bus to the host.

@@ -72,7 +72,10 @@ number_getters! {
     };
     nvmlDeviceGetIndex(; index: c_uint) |gpu| gpu.whole().map(|()| gpu.position());
     nvmlDeviceGetMinorNumber(; minor: c_uint) |gpu| gpu.whole().map(|()| gpu.minor());
-    nvmlDeviceGetModuleId(; id: c_uint) |gpu| supported(gpu.module(), gpu.minor() + 1);
+    nvmlDeviceGetModuleId(; id: c_uint) |gpu| {
+        // 0 on cards (`nvidia-smi -q` of a T4, NVIDIA/nvidia-container-toolkit#188).
+        gpu.whole().map(|()| if gpu.module() { gpu.minor() + 1 } else { 0 })
+    };
     nvmlDeviceGetBoardId(; id: c_uint) |gpu| Ok(gpu.card.bus << 8);
     nvmlDeviceGetMultiGpuBoard(; multiple: c_uint) |gpu| gpu.whole().map(|()| 0);
     nvmlDeviceGetArchitecture(; architecture: c_uint) |gpu| Ok(gpu.card.profile.architecture as c_uint);

@@ -67,3 +67,18 @@ fn what_cannot_be_is_refused_by_name() {
         assert!(error.contains(reason), "{text}:\n{error}");
     }
 }
+
+/// The reference page names each function that is always refused.
+#[test]
+fn the_page_lists_what_is_refused() {
+    let source = include_str!("../abi/unsupported.rs");
+    let page = include_str!("../../../../docs/reference/nvml-sim.md");
+    let names: Vec<&str> = source.lines().map(str::trim).filter(|line| line.starts_with("nvml")).collect();
+    let missing: Vec<&&str> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "not in docs/reference/nvml-sim.md: {missing:?}");
+    assert!(
+        page.contains(&format!("These {} answer", names.len())),
+        "the page counts other than {}",
+        names.len()
+    );
+}

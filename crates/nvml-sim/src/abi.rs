@@ -9,11 +9,17 @@
 mod arrays;
 mod devices;
 mod events;
+mod gpm;
+mod instances;
+#[cfg(not(feature = "old-driver"))]
+mod newer;
 mod numbers;
 mod pointers;
 mod structures;
 mod system;
 mod unsupported;
+#[cfg(not(feature = "old-driver"))]
+mod versioned;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

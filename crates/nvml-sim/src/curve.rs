@@ -87,7 +87,10 @@ impl TryFrom<toml::Value> for Curve {
                 Self::Shape(table.try_into().map_err(|error| format!("{error}"))?)
             }
             other => {
-                return Err(format!("a curve is a number or a table with `kind`, not a {}", other.type_str()));
+                return Err(format!(
+                    "a curve is a number or a table with `kind`, not a {}",
+                    other.type_str()
+                ));
             }
         };
         curve.check()?;
@@ -246,9 +249,11 @@ mod tests {
             number.clone().prop_map(Curve::Constant),
             (number.clone(), number.clone(), 0.1..50.0)
                 .prop_map(|(from, to, over)| Curve::Shape(Shape::Ramp { from, to, over })),
-            (number.clone(), number.clone(), 5.0..50.0, 0.0..1.0).prop_map(|(a, b, period, phase)| {
-                Curve::Shape(Shape::Sine { minimum: a.min(b), maximum: a.max(b), period, phase })
-            }),
+            (number.clone(), number.clone(), 5.0..50.0, 0.0..1.0).prop_map(
+                |(a, b, period, phase): (f64, f64, f64, f64)| {
+                    Curve::Shape(Shape::Sine { minimum: a.min(b), maximum: a.max(b), period, phase })
+                }
+            ),
             (number.clone(), number.clone(), 5.0..50.0, 0.0..1.0).prop_map(|(low, high, period, duty)| {
                 Curve::Shape(Shape::Square { low, high, period, duty })
             }),

@@ -13,10 +13,12 @@ mod links;
 mod memory;
 mod mig;
 mod processes;
+mod profiling;
 
 pub use events::Event;
 pub use fields::Value;
 pub use mig::Slice;
+pub use profiling::Sample;
 
 use crate::card::Card;
 use crate::fault::{Kind, Observed};
@@ -153,3 +155,6 @@ impl<'a> Gpu<'a> {
         if self.slice.is_some() { Err(Refusal::NotSupported) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,11 @@
 //! What a model of GPU is: the figures that do not change while it runs.
 //!
 //! The figures are data (`src/profiles/*.toml`, each with its sources); this
-//! file says only which there are.
+//! file says only which there are. No source is public for what differs between
+//! boards of one model: subsystem identifiers, part numbers, versions of VBIOS
+//! and InfoROM have the right form and may be of another revision; power and
+//! temperature without work, and temperature under full load, are plausible.
+//! Memory of MIG instances is that of their names, rounded to what fits.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -135,8 +139,6 @@ pub struct Temperature {
     pub slowdown: u32,
     /// Where it turns itself off.
     pub shutdown: u32,
-    /// Distance at which software begins to throttle.
-    pub throttle_offset: u32,
 }
 
 /// The bus to the host.

@@ -228,3 +228,6 @@ impl Scenario {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,8 @@ struct World {
     looked: f64,
     stamp: Option<Stamp>,
     loaded: Answer<Arc<Loaded>>,
+    /// The last that was not refused: what a mended file follows.
+    last: Option<Arc<Loaded>>,
     users: u32,
     enumerated: Arc<Vec<String>>,
     handles: Vec<Target>,
@@ -81,6 +83,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
         looked: f64::NEG_INFINITY,
         stamp: None,
         loaded: Err(Refusal::Uninitialized),
+        last: None,
         users: 0,
         enumerated: Arc::default(),
         handles: Vec::new(),
@@ -203,7 +206,11 @@ impl World {
             .and_then(|scenario| self.replace(scenario, now));
         let missed_before = self.stamp.is_none() && self.loaded == Err(Refusal::Unknown);
         match read {
-            Ok(loaded) => self.loaded = Ok(Arc::new(loaded)),
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                self.last = Some(Arc::clone(&loaded));
+                self.loaded = Ok(loaded);
+            }
             Err(reason) => {
                 if stamp.is_some() || !missed_before {
                     say(&format!("cannot use the scenario {}: {}", path.display(), reason.trim_end()));
@@ -216,27 +223,44 @@ impl World {
 
     fn replace(&self, scenario: Scenario, now: f64) -> Result<Loaded, String> {
         let now = scenario.clock.now(now, self.born);
-        let (before, cards): (&[Observed], &[Card]) = match &self.loaded {
-            Ok(old) => (&old.faults, &old.cards),
-            Err(_) => (&[], &[]),
-        };
-        let first = self.loaded == Err(Refusal::Uninitialized);
-        Ok(Loaded {
-            cards: Card::all(&scenario, cards, now)?,
-            faults: carry(before, &scenario, if first { 0.0 } else { now }, now),
-            scenario,
-        })
+        self.last
+            .as_ref()
+            .map_or_else(|| Loaded::first(scenario.clone()), |last| last.followed_by(scenario.clone(), now))
+    }
+}
+
+impl Loaded {
+    /// The first reading: its faults are counted from time zero.
+    ///
+    /// # Errors
+    /// A model is unknown.
+    pub fn first(scenario: Scenario) -> Result<Self, String> {
+        let cards = Card::all(&scenario, &[], 0.0)?;
+        let faults = carry(&[], &scenario, 0.0);
+        Ok(Self { scenario, cards, faults })
+    }
+
+    /// The reading after this one: its new faults are counted from now.
+    ///
+    /// # Errors
+    /// A model is unknown.
+    pub fn followed_by(&self, scenario: Scenario, now: f64) -> Result<Self, String> {
+        let cards = Card::all(&scenario, &self.cards, now)?;
+        let faults = carry(&self.faults, &scenario, now);
+        Ok(Self { scenario, cards, faults })
     }
 }
 
 /// Joins the faults of a new reading with those there were: one that stayed
 /// keeps its beginning, one that left ends now and keeps what it counted.
-fn carry(before: &[Observed], scenario: &Scenario, seen: f64, now: f64) -> Vec<Observed> {
+fn carry(before: &[Observed], scenario: &Scenario, now: f64) -> Vec<Observed> {
     let mut old = before.to_vec();
     let mut faults: Vec<Observed> = Vec::new();
     for fault in &scenario.fault {
         let known = old.iter().position(|observed| observed.fault == *fault);
-        faults.push(known.map_or_else(|| Observed { fault: fault.clone(), seen }, |index| old.remove(index)));
+        faults.push(
+            known.map_or_else(|| Observed { fault: fault.clone(), seen: now }, |index| old.remove(index)),
+        );
     }
     for mut observed in old {
         if let Some(lasted) = observed.lasted(now) {

@@ -7,7 +7,7 @@ use nvml_wrapper_sys::bindings as sys;
 use sys::{nvmlDevice_t, nvmlReturn_t};
 
 use super::on_device;
-use super::pointers::{borrow, list, put};
+use super::pointers::{borrow, list, put, version};
 use crate::gpu::clocks::Engine;
 use crate::gpu::{Gpu, Value};
 use crate::profile::Architecture;
@@ -360,5 +360,33 @@ unsafe extern "C" fn nvmlDeviceGetAccountingStats(
     on_device("nvmlDeviceGetAccountingStats", device, |gpu| {
         gpu.whole()?;
         Err(Refusal::NotFound)
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetRunningProcessDetailList(
+    device: nvmlDevice_t,
+    list_of: *mut sys::nvmlProcessDetailList_t,
+) -> nvmlReturn_t {
+    on_device("nvmlDeviceGetRunningProcessDetailList", device, |gpu| {
+        // SAFETY: NVML's contract: null or a versioned structure.
+        let wanted = unsafe { borrow(list_of) }?;
+        version::<sys::nvmlProcessDetailList_t>(wanted.version, 1)?;
+        let kind = match wanted.mode {
+            0 => ProcessKind::Compute,
+            1 => ProcessKind::Graphics,
+            2 => ProcessKind::Mps,
+            _ => return Err(Refusal::InvalidArgument),
+        };
+        let details = processes(gpu, kind).into_iter().map(|info| sys::nvmlProcessDetail_v1_t {
+            pid: info.pid,
+            usedGpuMemory: info.usedGpuMemory,
+            gpuInstanceId: info.gpuInstanceId,
+            computeInstanceId: info.computeInstanceId,
+            usedGpuCcProtectedMemory: 0,
+        });
+        let details: Vec<_> = details.collect();
+        // SAFETY: NVML's contract: an array of so many.
+        unsafe { list(&raw mut wanted.numProcArrayEntries, wanted.procArray, &details) }
     })
 }

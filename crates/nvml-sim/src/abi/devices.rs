@@ -300,3 +300,8 @@ unsafe extern "C" fn nvmlDeviceGetGpuInstancePossiblePlacements_v2(
 ) -> nvmlReturn_t {
     placements("nvmlDeviceGetGpuInstancePossiblePlacements_v2", device, id, items, count)
 }
+
+#[unsafe(no_mangle)]
+extern "C" fn nvmlDeviceValidateInforom(device: nvmlDevice_t) -> nvmlReturn_t {
+    on_device("nvmlDeviceValidateInforom", device, |gpu| gpu.whole())
+}

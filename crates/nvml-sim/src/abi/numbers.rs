@@ -1,7 +1,7 @@
 //! Getters of one or a few plain values, and of texts.
 #![allow(unsafe_code, reason = "functions of a C ABI")]
 
-use std::ffi::{c_int, c_uint, c_ulong, c_ulonglong};
+use std::ffi::{c_int, c_uint, c_ulonglong};
 
 use super::{number_getters, text_getters};
 use crate::fault::Location;
@@ -72,7 +72,10 @@ number_getters! {
     };
     nvmlDeviceGetIndex(; index: c_uint) |gpu| gpu.whole().map(|()| gpu.position());
     nvmlDeviceGetMinorNumber(; minor: c_uint) |gpu| gpu.whole().map(|()| gpu.minor());
-    nvmlDeviceGetModuleId(; id: c_uint) |gpu| supported(gpu.module(), gpu.minor() + 1);
+    nvmlDeviceGetModuleId(; id: c_uint) |gpu| {
+        // 0 on cards (`nvidia-smi -q` of a T4, NVIDIA/nvidia-container-toolkit#188).
+        gpu.whole().map(|()| if gpu.module() { gpu.minor() + 1 } else { 0 })
+    };
     nvmlDeviceGetBoardId(; id: c_uint) |gpu| Ok(gpu.card.bus << 8);
     nvmlDeviceGetMultiGpuBoard(; multiple: c_uint) |gpu| gpu.whole().map(|()| 0);
     nvmlDeviceGetArchitecture(; architecture: c_uint) |gpu| Ok(gpu.card.profile.architecture as c_uint);
@@ -255,15 +258,4 @@ number_getters! {
         gpu.whole().map(|()| if old { crate::gpu::events::SUPPORTED_OLD } else { crate::gpu::events::SUPPORTED })
     };
     nvmlGpmQueryIfStreamingEnabled(; enabled: c_uint) |gpu| gpu.whole().map(|()| 0);
-}
-
-#[cfg(not(feature = "old-driver"))]
-number_getters! {
-    nvmlDeviceGetNumaNodeId(; node: c_uint) |_gpu| {
-        // Memory of the GPU as a NUMA node of its own: Grace's.
-        Err::<c_uint, _>(Refusal::NotSupported)
-    };
-    nvmlDeviceGetLastBBXFlushTime(; timestamp: c_ulonglong, duration: c_ulong) |gpu| {
-        gpu.whole().and_then(|()| supported(gpu.module(), (1_760_000_000_000_000, 1500)))
-    };
 }

@@ -3,9 +3,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 
-use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
+use nvml_wrapper_sys::bindings as sys;
+use sys::{nvmlDevice_t, nvmlReturn_t};
 
-use super::pointers::{list, put, string, text};
+use super::pointers::{borrow, list, put, string, text};
 use super::{guarded, handle, on_system};
 use crate::gpu::Gpu;
 use crate::refusal::{Answer, Refusal};
@@ -155,7 +156,7 @@ unsafe extern "C" fn nvmlDeviceGetCount_v2(devices: *mut c_uint) -> nvmlReturn_t
 }
 
 /// Hands out the GPU that a search finds. One that is off the bus has no handle.
-fn find<'a>(
+fn find(
     call: &str,
     device: *mut nvmlDevice_t,
     found: impl Fn(&Gpu<'_>) -> Answer<bool>,
@@ -293,5 +294,73 @@ unsafe extern "C" fn nvmlGetExcludedDeviceCount(devices: *mut c_uint) -> nvmlRet
     on_system("nvmlGetExcludedDeviceCount", |_| {
         // SAFETY: NVML's contract: null or an unsigned int.
         unsafe { put(devices, 0) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlGetExcludedDeviceInfoByIndex(_index: c_uint) -> nvmlReturn_t {
+    on_system("nvmlGetExcludedDeviceInfoByIndex", |_| Err(Refusal::InvalidArgument))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlSystemGetHicVersion(cards: *mut c_uint) -> nvmlReturn_t {
+    // Host interface cards belong to S-class systems.
+    on_system("nvmlSystemGetHicVersion", |_| {
+        // SAFETY: NVML's contract: null or an unsigned int.
+        unsafe { put(cards, 0) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlSystemGetNvlinkBwMode(mode: *mut c_uint) -> nvmlReturn_t {
+    on_system("nvmlSystemGetNvlinkBwMode", |_| {
+        // SAFETY: NVML's contract: null or an unsigned int. 0 is full bandwidth.
+        unsafe { put(mode, 0) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlSystemGetConfComputeState(
+    state: *mut sys::nvmlConfComputeSystemState_t,
+) -> nvmlReturn_t {
+    on_system("nvmlSystemGetConfComputeState", |_| {
+        // SAFETY: NVML's contract: null or a structure's place.
+        unsafe {
+            put(state, sys::nvmlConfComputeSystemState_t { environment: 0, ccFeature: 0, devToolsMode: 0 })
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlSystemGetConfComputeCapabilities(
+    capabilities: *mut sys::nvmlConfComputeSystemCaps_t,
+) -> nvmlReturn_t {
+    on_system("nvmlSystemGetConfComputeCapabilities", |_| {
+        // SAFETY: NVML's contract: null or a structure's place.
+        unsafe { put(capabilities, sys::nvmlConfComputeSystemCaps_t { cpuCaps: 0, gpusCaps: 0 }) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlSystemGetConfComputeGpusReadyState(ready: *mut c_uint) -> nvmlReturn_t {
+    on_system("nvmlSystemGetConfComputeGpusReadyState", |_| {
+        // SAFETY: NVML's contract: null or an unsigned int.
+        unsafe { put(ready, 0) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceQueryDrainState(
+    pci: *mut sys::nvmlPciInfo_t,
+    state: *mut c_uint,
+) -> nvmlReturn_t {
+    on_system("nvmlDeviceQueryDrainState", |snapshot| {
+        // SAFETY: NVML's contract: null or a structure.
+        let bus = unsafe { borrow(pci) }?.bus;
+        if !snapshot.gpus().any(|gpu| gpu.pci().bus == bus) {
+            return Err(Refusal::InvalidArgument);
+        }
+        // SAFETY: NVML's contract: null or a state's place.
+        unsafe { put(state, 0) }
     })
 }

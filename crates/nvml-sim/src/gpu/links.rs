@@ -45,10 +45,21 @@ impl Gpu<'_> {
         }
     }
 
-    fn pcie_rate(&self) -> f64 {
-        let (generation, width) = self.pcie();
+    /// Bytes a second that full load moves over a link to the host.
+    fn pcie_rate(generation: u32, width: u32) -> f64 {
         let coded = if generation >= 3 { 128.0 / 130.0 } else { 0.8 };
         f64::from(Self::lane_speed(generation)) * f64::from(width) * coded / 8.0 * 1e6 * PCIE_PART
+    }
+
+    /// The same at what the link can, so that no counter falls when it trains
+    /// at less.
+    pub(super) fn pcie_full_rate(&self) -> f64 {
+        Self::pcie_rate(self.card.profile.pcie.generation, self.card.profile.pcie.width)
+    }
+
+    /// Bytes a second that full load moves over one link between GPUs.
+    pub(super) fn link_full_rate(&self) -> Answer<f64> {
+        Ok(f64::from(self.nvlink()?.megabytes_per_second) * 1e6 * NVLINK_PART)
     }
 
     /// Bytes a second to or from the host.
@@ -57,7 +68,8 @@ impl Gpu<'_> {
     /// This is a MIG device.
     pub fn pcie_throughput(&self, transmit: bool) -> Answer<f64> {
         self.whole()?;
-        Ok(self.pcie_rate() * self.load() / 100.0 * if transmit { 0.4 } else { 1.0 })
+        let (generation, width) = self.pcie();
+        Ok(Self::pcie_rate(generation, width) * self.load() / 100.0 * if transmit { 0.4 } else { 1.0 })
     }
 
     /// Bytes to or from the host since time zero.
@@ -66,12 +78,7 @@ impl Gpu<'_> {
     /// This is a MIG device.
     pub fn pcie_bytes(&self, transmit: bool) -> Answer<u64> {
         self.whole()?;
-        // At the link's full speed, so that a downtraining never lowers it.
-        let pcie = &self.card.profile.pcie;
-        let coded = if pcie.generation >= 3 { 128.0 / 130.0 } else { 0.8 };
-        let rate = f64::from(Self::lane_speed(pcie.generation)) * f64::from(pcie.width) * coded / 8.0
-            * 1e6
-            * PCIE_PART;
+        let rate = self.pcie_full_rate();
         Ok(whole(rate * self.card.worked(self.now()) / 100.0 * if transmit { 0.4 } else { 1.0 }))
     }
 
@@ -133,8 +140,8 @@ impl Gpu<'_> {
     /// # Errors
     /// There is no such link.
     pub fn link_bytes(&self, link: u32) -> Answer<u64> {
-        let nvlink = self.link(link)?;
-        let rate = f64::from(nvlink.megabytes_per_second) * 1e6 * NVLINK_PART;
+        self.link(link)?;
+        let rate = self.link_full_rate()?;
         Ok(whole(rate * self.card.worked(self.now()) / 100.0))
     }
 

@@ -20,6 +20,7 @@ pub mod rustic;
 mod blob;
 mod check;
 mod content;
+mod key;
 mod ledger;
 mod node;
 mod reader;
@@ -89,6 +90,8 @@ pub struct Label {
     pub tags: Vec<String>,
     /// Snapshot whose unchanged files need not be read again.
     pub parent: Option<SnapshotId>,
+    /// Bytes of the sources in that snapshot.
+    pub parent_bytes: Option<u64>,
 }
 
 /// What was stored of the sources, told before the snapshot is sealed.

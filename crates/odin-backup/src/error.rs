@@ -252,6 +252,17 @@ impl Error {
         Self::Io { action, path: path.as_ref().to_path_buf(), source: source.into() }
     }
 
+    /// Tells whether the operation ended because it was told to, and took
+    /// back what there was to take back.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Self::Stopped { .. } => true,
+            Self::RolledBack { source } => source.is_stopped(),
+            _ => false,
+        }
+    }
+
     /// Says what to do about it, where there is something to say.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -275,16 +286,30 @@ impl Error {
             Self::Damaged { .. } => {
                 "run `odin backup check --read-data` for all findings; restore from an older snapshot or from the second repository, and have the disk examined".into()
             }
+            Self::Source { name, .. } => format!("correct the declaration of source {name} in odin.toml"),
+            Self::Command { name, .. } => {
+                format!("run the command by hand and mend it, or leave it out of the declaration of source {name}")
+            }
+            Self::Database { path, .. } => {
+                format!("see what `sqlite3 {} 'PRAGMA integrity_check'` says", path.display())
+            }
+            Self::Manifest { .. } => "restore another snapshot: `odin backup list` names them".into(),
+            Self::Host { .. } => "the message names the cause; `journalctl -u k3s` tells more".into(),
             Self::MissingSource { name, .. } => {
                 format!("correct the path of source {name}, or declare it optional")
             }
             Self::Unreadable { .. } => "correct the cause and back up again; no snapshot was written".into(),
             Self::NoSnapshot { .. } => "`odin backup list` names the snapshots".into(),
+            Self::NotInSnapshot { snapshot, .. } => format!("`odin backup show {snapshot}` names what it has"),
             Self::AmbiguousSnapshot { .. } => "give more digits of the id".into(),
             Self::NoSpace { path, needed, free } => {
                 format!("free {} bytes on the file system of {}", needed.saturating_sub(*free), path.display())
             }
+            Self::Target { path, reason } if reason.contains("not empty") => {
+                format!("name a directory that is empty or not there yet, or empty {}", path.display())
+            }
             Self::UnsafeName { .. } => "the snapshot was not written by odin; do not trust it".into(),
+            Self::Stopped { .. } => "call it again; what was stored so far is used, and nothing is left half done".into(),
             Self::Differs { .. } => "nothing live was touched; try another snapshot and check the repository".into(),
             Self::RolledBack { source } => return source.hint(),
             Self::RolledBackDown { .. } => "start the cluster by hand; its data is what it was before".into(),

@@ -198,7 +198,13 @@ impl<E: BackupEngine> Repository<E> {
         let mut tags = vec![WRITTEN_BY_ODIN.to_owned()];
         tags.extend(circumstances.generation.map(|generation| format!("generation={generation}")));
         tags.extend(circumstances.tags.iter().cloned());
-        let label = Label { host: circumstances.host.clone(), time: circumstances.time, tags, parent };
+        let label = Label {
+            host: circumstances.host.clone(),
+            time: circumstances.time,
+            tags,
+            parent_bytes: parent.as_ref().and_then(|parent| parent.bytes),
+            parent: parent.map(|parent| parent.id),
+        };
         let mut written: Option<Manifest> = None;
         let odin = staging.path().join("odin");
         self.steps.reached("store")?;
@@ -227,12 +233,12 @@ impl<E: BackupEngine> Repository<E> {
     }
 
     /// The newest snapshot ODIN took of the same machine.
-    fn parent_for(&self, host: &str) -> Result<Option<SnapshotId>> {
+    fn parent_for(&self, host: &str) -> Result<Option<SnapshotInfo>> {
         let snapshots = self.engine.snapshots()?;
         let ours = |snapshot: &&SnapshotInfo| {
             snapshot.host == host && snapshot.tags.iter().any(|tag| tag == WRITTEN_BY_ODIN)
         };
-        Ok(snapshots.iter().rev().find(ours).map(|snapshot| snapshot.id.clone()))
+        Ok(snapshots.iter().rev().find(ours).cloned())
     }
 
     /// Lists the snapshots, oldest first.

@@ -13,6 +13,7 @@
 //! or a power cut at any point [`recover`] ends the restore one way or the
 //! other. Until the journal says `swapped` that is back; from then on, forward.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use odin_model::event::Observer;
@@ -23,6 +24,7 @@ use crate::manifest::{Manifest, SourceKind};
 use crate::record::escaped;
 use crate::repository::Repository;
 use crate::staging::Staging;
+use crate::steps::Steps;
 use crate::verify::{self, Comparison};
 use crate::{Error, Result};
 
@@ -199,26 +201,49 @@ pub fn extract<E: BackupEngine>(
     let staging = Staging::take(repository.scratch())?;
     let records = staging.path().join("records");
     repository.fetch_records(id, &manifest, &records)?;
-    require_empty(into)?;
-    let mut comparison = Comparison::default();
+    let partial = into.join(PARTIAL);
+    require_empty(into, &partial)?;
     let meter = verify::meter(observer, "verify", bytes);
-    for source in chosen {
+    let restored = chosen.iter().try_fold(Comparison::default(), |mut comparison, source| {
         let stored = PathBuf::from(crate::manifest::SOURCES_PATH).join(&source.name);
-        let target = into.join(&source.name);
+        let target = partial.join(&source.name);
         repository.engine().restore_tree(id, &stored, &target, observer)?;
         comparison.add(verify::compare(&records, &stored, &target, verify::Depth::Content, &meter)?);
-    }
+        Ok(comparison)
+    });
+    let comparison = restored.inspect_err(|_| {
+        // The error is the one to tell; what stays is removed by the next.
+        drop(std::fs::remove_dir_all(&partial));
+    })?;
     meter.finish();
+    // What differs stays where it is: it may be all there is.
     comparison.require_equal()?;
+    for source in &chosen {
+        let target = into.join(&source.name);
+        std::fs::rename(partial.join(&source.name), &target)
+            .map_err(|error| Error::io("rename to", &target, error))?;
+    }
+    std::fs::remove_dir(&partial).map_err(|error| Error::io("remove", &partial, error))?;
     Ok(Extracted { snapshot: id.clone(), into: into.to_path_buf(), comparison })
 }
 
-fn require_empty(directory: &Path) -> Result<()> {
+/// Where a restore into a directory puts what is not compared yet, so that what
+/// a killed one left is known as such, and removed by the next.
+const PARTIAL: &str = ".odin-partial";
+
+fn require_empty(directory: &Path, partial: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(partial) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Err(Error::io("remove leftovers in", partial, error));
+        }
+        _ => {}
+    }
     std::fs::create_dir_all(directory).map_err(|error| Error::io("create directory", directory, error))?;
     let mut entries = std::fs::read_dir(directory).map_err(|error| Error::io("list", directory, error))?;
     if entries.next().is_some() {
         return Err(Error::Target { path: directory.into(), reason: "the directory is not empty".into() });
     }
+    std::fs::create_dir(partial).map_err(|error| Error::io("create directory", partial, error))?;
     Ok(())
 }
 
@@ -228,6 +253,7 @@ pub(crate) fn stage<E: BackupEngine>(
     plan: &RestorePlan,
     manifest: &Manifest,
     records: &Path,
+    steps: &dyn Steps,
     observer: &dyn Observer,
 ) -> Result<Comparison> {
     let id = &plan.snapshot.id;
@@ -235,6 +261,7 @@ pub(crate) fn stage<E: BackupEngine>(
     let mut comparison = Comparison::default();
     let meter = verify::meter(observer, "verify", plan.bytes);
     for piece in &plan.pieces {
+        steps.reached(&format!("stage {}", piece.source))?;
         repository.engine().restore_tree(id, &piece.stored, &piece.stage, observer)?;
         comparison.add(verify::compare(
             records,

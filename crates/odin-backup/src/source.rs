@@ -25,7 +25,8 @@ pub use sqlite::integrity_findings;
 pub struct Source {
     /// Name: lower-case letters, digits, `-`, `_` and `.`; unique.
     pub name: String,
-    /// Whether its absence is an error.
+    /// Whether its absence is an error. One that is not required may also be
+    /// removed while the backup runs, and is recorded as absent then.
     pub required: bool,
     /// What it is.
     pub kind: Kind,
@@ -310,15 +311,23 @@ pub(crate) fn prepare<'a>(
         // A declared path may be a symbolic link; its target is the data.
         let path = match &planned.source.kind {
             Kind::EtcdSnapshot { .. } => declared.to_path_buf(),
-            _ => std::fs::canonicalize(declared).map_err(|error| Error::io("resolve", declared, error))?,
+            _ => match std::fs::canonicalize(declared) {
+                Ok(path) => path,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !planned.source.required => {
+                    continue;
+                }
+                Err(error) => return Err(Error::io("resolve", declared, error)),
+            },
         };
         let path = path.as_path();
+        let may_vanish = !planned.source.required;
         let step = |state, detail: &str| {
             observer.event(Event::Step { name: format!("source {name}"), state, detail: detail.to_owned() });
         };
         let local = match &planned.source.kind {
             Kind::Directory { .. } => {
-                prepared.roots.push(Root { excludes: planned.excludes.clone(), ..Root::local(below, path) });
+                let excludes = planned.excludes.clone();
+                prepared.roots.push(Root { excludes, may_vanish, ..Root::local(below, path) });
                 continue;
             }
             Kind::Volume { namespace, claim, before, after, .. } => {
@@ -335,7 +344,7 @@ pub(crate) fn prepare<'a>(
                 if let Some(command) = after {
                     prepared.held.push((volume, command));
                 }
-                prepared.roots.push(Root::local(below, path));
+                prepared.roots.push(Root { may_vanish, ..Root::local(below, path) });
                 continue;
             }
             Kind::File { .. } => path.to_path_buf(),

@@ -1,9 +1,9 @@
 //! The walk over what is backed up: local directories and files, each under
 //! its path in the snapshot, in the order the repository wants them.
 //!
-//! The order is depth first, names of a directory by their bytes. A file that
-//! vanishes between listing and looking is left out, as if the walk had come a
-//! moment later; everything else that cannot be read is a failure by name.
+//! The order is depth first, names of a directory by their bytes. What vanishes
+//! between listing and looking is left out, as if the walk had come a moment
+//! later; everything else that cannot be read is a failure by name.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -27,19 +27,22 @@ pub struct Root {
     pub local: Option<PathBuf>,
     /// What of it is left out.
     pub excludes: Vec<exclude::Pattern>,
+    /// Whether it is left out, rather than a failure, where it is gone when its
+    /// turn comes.
+    pub may_vanish: bool,
 }
 
 impl Root {
     /// A directory that exists in the snapshot only.
     #[must_use]
     pub fn bare(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), local: None, excludes: Vec::new() }
+        Self { path: path.into(), local: None, excludes: Vec::new(), may_vanish: false }
     }
 
     /// A place filled from a local path.
     #[must_use]
     pub fn local(path: impl Into<PathBuf>, local: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), local: Some(local.into()), excludes: Vec::new() }
+        Self { local: Some(local.into()), ..Self::bare(path) }
     }
 }
 
@@ -53,6 +56,8 @@ pub(crate) struct Entry {
     pub(crate) inode: u64,
     pub(crate) links: u64,
     pub(crate) volume: u64,
+    /// Whether it is left out where it is gone when it is opened.
+    pub(crate) may_vanish: bool,
 }
 
 /// What kept the walk from an entry.
@@ -74,6 +79,7 @@ struct Pending {
     excludes: std::sync::Arc<(PathBuf, Vec<exclude::Pattern>)>,
     /// File system of the root, which the walk does not leave.
     volume: Option<u64>,
+    may_vanish: bool,
 }
 
 impl Walk {
@@ -87,6 +93,7 @@ impl Walk {
                 path: root.path,
                 local: root.local,
                 volume: None,
+                may_vanish: root.may_vanish,
             })
             .collect();
         Self { stack }
@@ -96,20 +103,22 @@ impl Walk {
         let Some(local) = pending.local.clone() else {
             return Ok(Some(bare_directory(pending.path)));
         };
-        let fail = |reason: io::Error| Failure { path: local.clone(), reason: reason.to_string() };
-        let metadata = match fs::symlink_metadata(&local) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && pending.volume.is_some() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(fail(error)),
-        };
-        let entry = look(&local, pending.path.clone(), &metadata).map_err(fail)?;
+        match self.visit_local(&pending, &local) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && pending.may_vanish => Ok(None),
+            Err(error) => Err(Failure { path: local, reason: error.to_string() }),
+        }
+    }
+
+    fn visit_local(&mut self, pending: &Pending, local: &Path) -> io::Result<Entry> {
+        let metadata = fs::symlink_metadata(local)?;
+        let mut entry = look(local, pending.path.clone(), &metadata)?;
+        entry.may_vanish = pending.may_vanish;
         let volume = pending.volume.unwrap_or_else(|| metadata.dev());
         if metadata.is_dir() && volume == metadata.dev() {
-            self.descend(&local, &pending, volume).map_err(fail)?;
+            self.descend(local, pending, volume)?;
         }
-        Ok(Some(entry))
+        Ok(entry)
     }
 
     fn descend(&mut self, local: &Path, parent: &Pending, volume: u64) -> io::Result<()> {
@@ -128,6 +137,7 @@ impl Walk {
                 path,
                 excludes: parent.excludes.clone(),
                 volume: Some(volume),
+                may_vanish: true,
             });
         }
         Ok(())
@@ -165,7 +175,7 @@ fn bare_directory(path: PathBuf) -> Entry {
         xattrs: std::collections::BTreeMap::new(),
         changed: false,
     };
-    Entry { record, local: None, xattrs: Vec::new(), inode: 0, links: 1, volume: 0 }
+    Entry { record, local: None, xattrs: Vec::new(), inode: 0, links: 1, volume: 0, may_vanish: false }
 }
 
 /// Nanoseconds since 1970.
@@ -220,6 +230,7 @@ pub(crate) fn look(local: &Path, path: PathBuf, metadata: &Metadata) -> io::Resu
         inode: metadata.ino(),
         links: metadata.nlink(),
         volume: metadata.dev(),
+        may_vanish: false,
     })
 }
 

@@ -79,19 +79,20 @@ fn own(appliance: &Appliance) -> Vec<Source> {
 
 /// A volume of the local-path provisioner, whose directories are named
 /// `pvc-UID_NAMESPACE_CLAIM`; none when the declaration leaves it out. A
-/// directory of another name is backed up as what it is.
+/// directory of another name is backed up as what it is. None is required:
+/// a claim may be deleted, and its directory with it, while a backup runs.
 fn volume(path: &Path, backup: &Backup) -> Option<Source> {
     let name = path.file_name()?.to_str()?;
     let mut parts = name.splitn(3, '_');
     let (Some(_), Some(namespace), Some(claim)) = (parts.next(), parts.next(), parts.next()) else {
-        return Some(required(&source_name(name), directory(path)));
+        return Some(optional(&source_name(name), directory(path)));
     };
     let declared = backup.volumes.iter().find(|hook| hook.namespace == namespace && hook.claim == claim);
     if declared.is_some_and(|hook| hook.exclude) {
         return None;
     }
     let command = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
-    Some(required(
+    Some(optional(
         &source_name(&format!("{namespace}_{claim}")),
         Kind::Volume {
             path: path.to_owned(),

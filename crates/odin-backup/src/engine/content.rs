@@ -130,6 +130,7 @@ impl Entries {
             known,
             ledger: self.ledger.clone(),
             opened: false,
+            may_vanish: entry.may_vanish,
         });
         ReadSourceEntry { path: Path::new("/").join(&record.path), node, open }
     }
@@ -144,6 +145,7 @@ pub(super) struct Open {
     known: Option<Digest>,
     ledger: Arc<Ledger>,
     opened: bool,
+    may_vanish: bool,
 }
 
 impl Drop for Open {
@@ -188,7 +190,13 @@ impl ReadSourceOpen for Open {
                 short: false,
             }),
             Err(error) => {
-                self.ledger.fail(&self.local, &error.to_string());
+                // The engine leaves out what does not open, and so do the
+                // records: the walk might have come a moment later.
+                if error.kind() == io::ErrorKind::NotFound && self.may_vanish {
+                    self.ledger.vanished(self.number);
+                } else {
+                    self.ledger.fail(&self.local, &error.to_string());
+                }
                 Err(RusticError::new(ErrorKind::InputOutput, error.to_string()))
             }
         }

@@ -6,7 +6,7 @@
 //! regular file is opened here before it is handed over and closed when its
 //! last byte was read, and a backup with an open entry or a failure is none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ struct State {
     /// One slot for each regular file, in the order of the walk.
     digests: Vec<Option<Digest>>,
     changed: HashMap<usize, PathBuf>,
+    vanished: HashSet<usize>,
     failures: Vec<String>,
     failed: usize,
     directories: u64,
@@ -53,6 +54,7 @@ impl Ledger {
             spool_error: None,
             digests: Vec::new(),
             changed: HashMap::new(),
+            vanished: HashSet::new(),
             failures: Vec::new(),
             failed: 0,
             directories: 0,
@@ -97,6 +99,15 @@ impl Ledger {
     /// Notes that a file changed while it was read.
     pub(super) fn changed(&self, number: usize, path: &Path) {
         self.state().changed.insert(number, path.to_path_buf());
+    }
+
+    /// Notes that a file was gone when it was to be opened: it is in neither
+    /// snapshot nor records.
+    pub(super) fn vanished(&self, number: usize) {
+        let mut state = self.state();
+        if state.vanished.insert(number) {
+            state.others -= 1;
+        }
     }
 
     /// Notes what could not be read.
@@ -153,6 +164,9 @@ impl Ledger {
                 serde_json::from_str(&line).map_err(|error| Error::io("read", &self.spool, error))?;
             if record.kind == crate::record::Kind::File {
                 let (number, digest) = digests.next().unwrap_or((usize::MAX, None));
+                if state.vanished.contains(&number) {
+                    continue;
+                }
                 let Some(digest) = digest else {
                     let first = format!("{}: the engine did not store it", record.path.display());
                     return Err(Error::Unreadable { count: 1, first });

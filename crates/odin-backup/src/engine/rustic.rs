@@ -15,13 +15,14 @@ use odin_model::event::Observer;
 use rustic_core::repofile::{ConfigFile, MasterKey, SnapshotFile};
 use rustic_core::{
     ConfigOptions, Credentials, Id, KeyOptions, OpenStatus, Repository, RepositoryBackends,
-    RepositoryOptions, RusticError,
+    RepositoryOptions, RusticError, WriteBackend as _,
 };
 
 use super::reader::Reader;
 use super::store::Store;
 use super::{
-    BackupEngine, CheckDepth, CheckReport, Label, Restored, Seal, SnapshotId, SnapshotInfo, check, restorer,
+    BackupEngine, CheckDepth, CheckReport, Label, Restored, Seal, SnapshotId, SnapshotInfo, check, key,
+    restorer,
 };
 use crate::steps::{Steps, Unhindered};
 use crate::walk::Root;
@@ -34,9 +35,9 @@ pub(crate) use progress::Meter;
 
 /// Format version of new repositories, the newest there is.
 const VERSION: u32 = 2;
-/// Size of data packs: restic's own default, and small enough that the packs
-/// in memory stay far from the limit of 256 MiB.
-const DATA_PACK: &str = "16MiB";
+/// Size of data packs, half of restic's default: the engine holds up to six at
+/// a time, and they are most of what a backup needs of memory.
+const DATA_PACK: &str = "8MiB";
 /// Size of tree packs.
 const TREE_PACK: &str = "4MiB";
 
@@ -151,7 +152,6 @@ impl RusticEngine {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .map_err(|error| Error::io("set the mode of", path, error))?;
         let store = Arc::new(Store::new(path, steps));
-        let credentials = Credentials::password(password);
         let mut options = ConfigOptions::default();
         options.set_version = Some(VERSION);
         options.set_datapack_size = DATA_PACK.parse().ok();
@@ -160,16 +160,19 @@ impl RusticEngine {
         options.set_treepack_growfactor = Some(0);
         let like =
             like.map(|other| other.session().map(|repository| repository.config().clone())).transpose()?;
-        let key = contain(&store, "create the repository", || {
+        // The configuration is written last: what has none is no repository yet.
+        contain(&store, "create the repository", || store.create())?;
+        let key = key::create(&store, password)?;
+        let credentials = Credentials::Masterkey(key.clone());
+        contain(&store, "create the repository", || {
             let repository = unopened(&store)?;
-            let opened = match like {
+            match like {
                 Some(config) => {
                     let config = ConfigFile { id: Id::random().into(), ..config };
-                    repository.init_with_config(&credentials, &KeyOptions::default(), config)?
+                    repository.init_with_config(&credentials, &KeyOptions::default(), config)
                 }
-                None => repository.init(&credentials, &KeyOptions::default(), &options)?,
-            };
-            Ok(opened.key())
+                None => repository.init(&credentials, &KeyOptions::default(), &options),
+            }
         })?;
         Ok(Self { path: path.to_path_buf(), key, store })
     }

@@ -133,7 +133,7 @@ impl Store {
 
     /// Writes a file so that it is whole and durable under its name, or not
     /// there.
-    fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> Result<()> {
+    pub(super) fn write(&self, kind: FileType, id: &Id, content: &BytesList) -> Result<()> {
         if kind == FileType::Snapshot {
             if self.drafting.load(Ordering::SeqCst) {
                 return Ok(());

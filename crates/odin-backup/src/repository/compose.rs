@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Circumstances, SourceDigest};
 use crate::engine::Stored;
-use crate::manifest::{FORMAT, Manifest, SOURCES_PATH};
+use crate::manifest::{FORMAT, Manifest, SOURCES_PATH, SourceEntry};
 use crate::record::Kind;
 use crate::source::{self, BackupPlan};
 use crate::{Error, Result, verify};
@@ -28,6 +28,8 @@ pub(super) fn compose(
     fs::rename(&stored.records, &records).map_err(|error| Error::io("rename to", &records, error))?;
     let mut sources = source::describe(plan);
     let mut digests: Vec<SourceDigest> = sources.iter().map(|_| SourceDigest::new()).collect();
+    let roots: Vec<PathBuf> = sources.iter().map(SourceEntry::snapshot_path).collect();
+    let mut found = vec![false; sources.len()];
     for record in verify::read(&records)? {
         let record = record?;
         let Some(name) = source_of(&record.path) else {
@@ -40,10 +42,16 @@ pub(super) fn compose(
             sources[index].files += 1;
             sources[index].bytes += record.size;
         }
+        found[index] |= record.path == roots[index];
         digests[index].add(&record, &PathBuf::from(SOURCES_PATH).join(&name));
     }
     for (source, digest) in sources.iter_mut().zip(digests) {
         source.sha256 = digest.finish();
+    }
+    let mut warnings = warnings(&stored.changed);
+    for (source, _) in sources.iter_mut().zip(found).filter(|(source, found)| source.present && !found) {
+        source.present = false;
+        warnings.push(format!("source {} was removed while the backup ran; it is not in it", source.name));
     }
     let meter = verify::meter(&odin_model::event::Silent, "records", 0);
     let manifest = Manifest {
@@ -56,7 +64,7 @@ pub(super) fn compose(
         versions: circumstances.versions.clone(),
         sources,
         records: verify::hash_file(&records, &meter)?,
-        warnings: warnings(&stored.changed),
+        warnings,
     };
     let path = odin.join("manifest.json");
     let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::io("write", &path, error))?;

@@ -80,7 +80,7 @@ pub fn apply<E: BackupEngine>(
             swap::drop_stage(piece)?;
             swap::create_parents(piece)?;
         }
-        let comparison = stage(repository, plan, &manifest, &records, execution.observer)?;
+        let comparison = stage(repository, plan, &manifest, &records, execution.steps, execution.observer)?;
         execution.steps.reached("staged")?;
         Ok(comparison)
     });

@@ -10,3 +10,4 @@ mod properties;
 mod restore;
 mod roundtrip;
 mod support;
+mod vanish;

@@ -10,7 +10,8 @@ fn read(now: &[u8], seen: u64) -> (Vec<u8>, Record, Vec<PathBuf>) {
     let record = Record { size: seen, ..entry.record };
     let ledger = Arc::new(Ledger::new(scratch.path()).unwrap());
     let number = ledger.enter(&record);
-    let open = Open { local, record, number, known: None, ledger: ledger.clone(), opened: false };
+    let open =
+        Open { local, record, number, known: None, ledger: ledger.clone(), opened: false, may_vanish: false };
     let mut content = Vec::new();
     open.open().unwrap().read_to_end(&mut content).unwrap();
     let records = scratch.path().join("records");
@@ -57,6 +58,7 @@ fn a_file_the_engine_does_not_finish_forbids_the_snapshot() {
             known: None,
             ledger: ledger.clone(),
             opened: false,
+            may_vanish: false,
         };
         (ledger, open)
     };
@@ -78,4 +80,35 @@ fn a_file_the_engine_does_not_finish_forbids_the_snapshot() {
     std::fs::remove_file(&local).unwrap();
     assert!(open.open().is_err());
     assert!(settle(ledger).is_err(), "gone");
+}
+
+#[test]
+fn a_file_that_is_gone_when_it_is_opened_is_in_no_record() {
+    let scratch = tempfile::tempdir().unwrap();
+    let tree = scratch.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    for name in ["a", "b", "c"] {
+        std::fs::write(tree.join(name), name).unwrap();
+    }
+    let ledger = Arc::new(Ledger::new(scratch.path()).unwrap());
+    let content = Content::new(vec![Root::local("t", &tree)], ledger.clone(), None, None);
+    let entries: Vec<_> = content.entries().map(|entry| entry.unwrap()).collect();
+    std::fs::remove_file(tree.join("b")).unwrap();
+    for entry in entries {
+        if let Some(open) = entry.open
+            && let Ok(mut reader) = open.open()
+        {
+            reader.read_to_end(&mut Vec::new()).unwrap();
+        }
+    }
+    drop(content);
+    assert_eq!((ledger.handed().directories, ledger.handed().others), (1, 2));
+    let records = scratch.path().join("records");
+    Arc::into_inner(ledger).unwrap().settle(&records).unwrap();
+    let paths: Vec<PathBuf> = std::fs::read_to_string(&records)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<Record>(line).unwrap().path)
+        .collect();
+    assert_eq!(paths, [Path::new("t"), Path::new("t/a"), Path::new("t/c")]);
 }

@@ -41,11 +41,9 @@ impl<'a> Meter<'a> {
     }
 
     fn tell(&self) {
-        self.observer.event(Event::Progress {
-            task: self.task.clone(),
-            done: self.done.load(Ordering::Relaxed),
-            total: self.total,
-            unit: self.unit,
-        });
+        let done = self.done.load(Ordering::Relaxed);
+        // A total may be an estimate, and is never less than what is done.
+        let total = self.total.map(|total| total.max(done));
+        self.observer.event(Event::Progress { task: self.task.clone(), done, total, unit: self.unit });
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn backup(
     let (sources, records) = half(engine, label, roots, scratch, Some(observer))?;
     let stored = Stored { changed: records.1, records: records.0 };
     let odin = vec![seal(&stored)?];
-    let unread = Label { parent: None, ..label.clone() };
+    let unread = Label { parent: None, parent_bytes: None, ..label.clone() };
     let (own, own_records) = half(engine, &unread, odin, scratch, None)?;
     std::fs::remove_file(&own_records.0).map_err(|error| Error::io("remove", &own_records.0, error))?;
     let merged = merge(engine, &sources, &own)?;
@@ -78,11 +78,13 @@ fn half(
         None => None,
     };
     let mut options = BackupOptions::default();
-    // The total is measured below; the engine would measure it a second time.
+    // The total is found below; the engine would measure it a second time.
     options.no_scan = true;
     options.parent_opts = parent_options(label, earlier.is_some());
     let ledger = Arc::new(Ledger::new(scratch)?);
-    let total = observer.map(|_| measure(&roots));
+    // With a parent the size is known well enough for a progress bar; a walk of
+    // its own would take a fifth of the time of an unchanged backup.
+    let total = observer.map(|_| label.parent_bytes.unwrap_or_else(|| measure(&roots)));
     let content = Content::new(roots, ledger.clone(), earlier, total);
     let draft = draft_of(label)?;
     let paths = [PathBuf::from("/odin"), PathBuf::from("/sources")];

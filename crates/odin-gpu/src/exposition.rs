@@ -170,6 +170,3 @@ impl crate::sample::Instance {
         text
     }
 }
-
-#[cfg(test)]
-mod tests;

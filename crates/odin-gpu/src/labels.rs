@@ -20,9 +20,11 @@ pub(crate) fn of(identity: Identity, session: &Session, options: &Options) -> La
     label(&mut all, "device", &format!("nvidia{}", identity.minor.unwrap_or(identity.index)));
     label(&mut all, "modelName", &identity.name);
     label(&mut all, "hostname", &options.hostname);
+    let driver = session.nvml().sys_driver_version().unwrap_or_default();
+    let nvml = session.nvml().sys_nvml_version().unwrap_or_default();
     for name in &options.dcgm_labels {
-        if let Some(value) = dcgm::label_value(name, &identity, session.nvml()) {
-            label(&mut all, name, &value);
+        if let Some(value) = dcgm::label_value(name, &identity, &driver, &nvml) {
+            label(&mut all, name, value);
         }
     }
     Labelled { identity, short, dcgm: all }

@@ -1,21 +1,24 @@
-//! `odin gpu`: the page of metrics, and what it tells a person.
+//! The GPUs of this machine: `odin gpu`.
 //!
-//! `serve` runs as a unit of its own (odin-gpu.service), so that a driver that
-//! hangs is no trouble of the supervisor's. `list` and `health` ask it over
-//! its socket, because it remembers XIDs; without it they read for themselves.
+//! [`serve`] runs as a unit of its own (odin-gpu.service), so that a driver
+//! that hangs is no trouble of the supervisor's: one [`Fleet`] reads the GPUs,
+//! and what is made of it stands beside each other here. [`exporter`] serves
+//! the metrics and verdicts, [`baseline`] keeps what the GPUs are measured
+//! against. `list` and `health` ask the service, because it remembers XIDs;
+//! without it they read for themselves. `odin verify` asks the service alone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+pub mod baseline;
+mod exporter;
+mod local;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use odin_gpu::health::Health;
-use odin_gpu::{CONTENT_TYPE, Fleet, Options, PodSource, coverage};
+use odin_gpu::health::{Baseline, Health};
+use odin_gpu::{Fleet, Options, PodSource, coverage};
+use odin_model::config::Gpu;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::appliance::Appliance;
 use crate::operations::{Outcome, Status};
@@ -32,15 +35,21 @@ const CONTAINER_LOGS: &str = "/var/log/containers";
 /// Time between two questions to the kubelet.
 const ASK_KUBELET: Duration = Duration::from_secs(10);
 
+/// The `[gpu]` section; the default one where none is declared, for a person
+/// who looks at GPUs nobody declared.
+fn declared(appliance: &Appliance) -> Gpu {
+    appliance.config.gpu.clone().unwrap_or_default()
+}
+
 fn options(appliance: &Appliance) -> Options {
-    let gpu = &appliance.config.gpu;
+    let gpu = declared(appliance);
     Options {
-        library: gpu.library.clone(),
+        library: gpu.library,
         interval: gpu.interval,
         deadline: gpu.deadline,
         maximum_age: gpu.maximum_age,
         hostname: appliance.name(),
-        dcgm_labels: gpu.dcgm_labels.clone(),
+        dcgm_labels: gpu.dcgm_labels,
         dcgm_aliases: gpu.dcgm_aliases,
         price_per_gpu_hour: gpu.price_per_gpu_hour,
         idle_after: gpu.idle_after,
@@ -50,51 +59,31 @@ fn options(appliance: &Appliance) -> Options {
     }
 }
 
-/// What the routes share: the fleet, and a buffer that is used again.
-#[derive(Debug)]
-struct Shared {
-    fleet: Fleet,
-    page: Mutex<Arc<Vec<u8>>>,
+/// The file of the baseline.
+fn baseline_file(appliance: &Appliance) -> PathBuf {
+    appliance.config.host.state_dir.join("gpu/baseline.json")
 }
 
-/// A page on its way to its reader.
-struct Written(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Written {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// Serves `/metrics`, `/health` and the verdicts until it is told to stop.
+/// Reads the GPUs and serves what they are until it is told to stop.
 ///
 /// # Errors
 /// When the address cannot be listened on. A missing driver is no error.
 pub async fn serve(appliance: &Appliance, listen: Option<&str>) -> Result<()> {
-    let address = listen.unwrap_or(&appliance.config.gpu.listen);
+    let declared = declared(appliance);
+    let address = listen.unwrap_or(&declared.listen);
     let listener = TcpListener::bind(address).await.map_err(|error| Error::Host {
         action: format!("listen on {address}"),
         reason: error.to_string(),
         hint: "give another address with --listen, or end what has the port",
     })?;
     let fleet = Fleet::start(options(appliance));
-    let shared = Arc::new(Shared { fleet: fleet.clone(), page: Mutex::default() });
-    let pods = PodSource {
-        socket: appliance.config.gpu.pod_resources_socket.clone(),
-        container_logs: CONTAINER_LOGS.into(),
-        interval: ASK_KUBELET,
-    };
-    let asking = fleet.clone();
-    let watching = tokio::spawn(async move { asking.watch_pods(pods).await });
-    let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health", get(|| async { "ok\n" }))
-        .route("/api/v1/gpu/health", get(verdicts))
-        .with_state(shared);
+    // Aborted when it is dropped, however this ends.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watch_pods(fleet.clone(), declared.pod_resources_socket.clone()));
+    tasks.spawn(baseline::keep(fleet.clone(), baseline_file(appliance)));
     tracing::info!(address, "serving metrics of GPUs");
     crate::daemon::ready();
-    let served = axum::serve(listener, router).with_graceful_shutdown(crate::daemon::termination()).await;
-    watching.abort();
+    let served = exporter::serve(listener, fleet.clone()).await;
     fleet.stop();
     served.map_err(|error| Error::Host {
         action: format!("serve on {address}"),
@@ -103,33 +92,20 @@ pub async fn serve(appliance: &Appliance, listen: Option<&str>) -> Result<()> {
     })
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let page = {
-        let mut kept = shared.page.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::get_mut(&mut kept).is_none() {
-            // A reader still has the last page.
-            *kept = Arc::new(Vec::new());
-        }
-        if let Some(buffer) = Arc::get_mut(&mut kept) {
-            shared.fleet.expose(buffer);
-        }
-        Arc::clone(&kept)
-    };
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(Bytes::from_owner(Written(page)))).into_response()
-}
-
-async fn verdicts(State(shared): State<Arc<Shared>>) -> Response {
-    axum::Json(shared.fleet.health()).into_response()
+async fn watch_pods(fleet: Fleet, socket: PathBuf) {
+    let source = PodSource { socket, container_logs: CONTAINER_LOGS.into(), interval: ASK_KUBELET };
+    fleet.watch_pods(source).await;
 }
 
 /// The verdicts of a running `odin gpu serve`; of this process without one.
 async fn health_of(appliance: &Appliance) -> Result<Health> {
-    if let Some(health) = ask(&appliance.config.gpu.listen).await {
+    if let Ok(health) = health_of_service(appliance).await {
         return Ok(health);
     }
     let options = Options { kernel_log: None, ..options(appliance) };
     let patience = options.deadline + options.interval + Duration::from_secs(1);
     let fleet = Fleet::start(options);
+    fleet.set_baseline(baseline::read(&baseline_file(appliance)));
     let read = fleet.clone();
     tokio::task::spawn_blocking(move || read.settle(patience)).await.map_err(|error| Error::Host {
         action: "read the GPUs".to_owned(),
@@ -141,36 +117,19 @@ async fn health_of(appliance: &Appliance) -> Result<Health> {
     Ok(health)
 }
 
-/// Asks the service on this machine; a service that does not answer soon is
-/// none.
-async fn ask(listen: &str) -> Option<Health> {
-    use http_body_util::{BodyExt, Empty};
-    let address: std::net::SocketAddr = listen.parse().ok()?;
-    let local = if address.ip().is_unspecified() {
-        std::net::SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
-    } else {
-        address
-    };
-    let asked = async {
-        let stream = tokio::net::TcpStream::connect(local).await.ok()?;
-        let io = hyper_util::rt::TokioIo::new(stream);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.ok()?;
-        tokio::spawn(connection);
-        let request = hyper::Request::get("/api/v1/gpu/health")
-            .header(header::HOST, "localhost")
-            .body(Empty::<Bytes>::new())
-            .ok()?;
-        let answer = sender.send_request(request).await.ok()?;
-        if !answer.status().is_success() {
-            return None;
-        }
-        let body = answer.into_body().collect().await.ok()?.to_bytes();
-        serde_json::from_slice(&body).ok()
-    };
-    tokio::time::timeout(Duration::from_secs(2), asked).await.ok().flatten()
+/// The verdicts of the running service; its absence in words.
+pub(crate) async fn health_of_service(appliance: &Appliance) -> std::result::Result<Health, String> {
+    let body = local::get(&declared(appliance).listen, exporter::HEALTH).await?;
+    serde_json::from_slice(&body).map_err(|error| format!("its verdicts cannot be read: {error}"))
 }
 
-/// A verdict for each GPU; failed unless all are healthy.
+/// The page of the running service.
+pub(crate) async fn metrics_of_service(appliance: &Appliance) -> std::result::Result<String, String> {
+    let body = local::get(&declared(appliance).listen, exporter::METRICS).await?;
+    String::from_utf8(body.into()).map_err(|error| format!("its metrics are no text: {error}"))
+}
+
+/// A verdict for each GPU; failed unless there are GPUs and all are healthy.
 ///
 /// # Errors
 /// When nothing can be asked at all.
@@ -178,6 +137,30 @@ pub async fn health(appliance: &Appliance) -> Result<Outcome> {
     let health = health_of(appliance).await?;
     let status = if health.holds() { Status::Done } else { Status::Failed };
     Ok(Outcome::new(status, &health, &health))
+}
+
+/// Makes the GPUs as they are now what they are measured against.
+///
+/// # Errors
+/// When a GPU cannot be read, or the file not be written.
+pub async fn record(appliance: &Appliance) -> Result<Outcome> {
+    let health = health_of(appliance).await?;
+    let Some(baseline) = Baseline::of(&health, jiff::Timestamp::now()) else {
+        return Err(Error::Host {
+            action: "record the GPUs".to_owned(),
+            reason: format!("not every GPU can be read:\n{health}"),
+            hint: "what cannot be read now would count as never there; mend it first",
+        });
+    };
+    let file = baseline_file(appliance);
+    baseline::write(&file, &baseline)?;
+    let words = format!(
+        "recorded {} GPUs with driver {} in {}",
+        baseline.gpus.len(),
+        baseline.driver,
+        file.display()
+    );
+    Ok(Outcome::new(Status::Done, words, &baseline))
 }
 
 /// The GPUs of this machine.

@@ -11,6 +11,7 @@ use crate::identity::Identity;
 use crate::instances;
 use crate::nvml::{self, Code, Session, Unavailable};
 use crate::process::Processes;
+use crate::rates::Meter;
 use crate::reader::Reader;
 use crate::sample::{Condition, Labelled, Sample, Slot};
 use crate::{events, labels};
@@ -181,6 +182,7 @@ struct DeviceThread {
     uuid: String,
     spare: Option<Arc<Sample>>,
     reasons: Option<u64>,
+    meter: Meter,
 }
 
 impl DeviceThread {
@@ -191,6 +193,7 @@ impl DeviceThread {
             uuid: String::new(),
             spare: None,
             reasons: None,
+            meter: Meter::default(),
         }
     }
 
@@ -209,6 +212,7 @@ impl DeviceThread {
         instances::read(session, &device, &mut self.reader.buffer, &mut sample.instances);
         sample.at = Instant::now();
         sample.took = sample.at.saturating_duration_since(began);
+        sample.rates = self.meter.read(&sample.values, sample.at);
         let risen = self.clock_events(&sample.values);
         let mut front = slot.front();
         for (count, rose) in front.clock_events.iter_mut().zip(risen) {
@@ -235,6 +239,7 @@ impl DeviceThread {
         let labelled: Labelled = labels::of(identity, session, &shared.options);
         self.reader = Reader::new();
         self.reasons = None;
+        self.meter = Meter::default();
         let mut front = slot.front();
         front.replaced += u64::from(front.identity.is_some());
         front.sample = None;

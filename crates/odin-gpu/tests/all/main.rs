@@ -9,4 +9,7 @@
 mod bad_input;
 mod faults;
 mod fleet;
+mod health;
+mod kubelet;
+mod pods;
 mod support;

@@ -6,7 +6,7 @@ pub(super) const LINK: &[Family] = &[
     family("odin_gpu_pcie_link_generation", "PCIe generation: now, possible here, possible for the GPU"),
     family("odin_gpu_pcie_link_width", "PCIe lanes: now and possible"),
     family("odin_gpu_pcie_link_maximum_speed_bytes_per_second", "Highest speed of the PCIe link"),
-    family("odin_gpu_pcie_lane_speed_bits_per_second", "Speed of a PCIe lane now"),
+    family("odin_gpu_pcie_lane_speed_bytes_per_second", "Speed of a PCIe lane now"),
     family("odin_gpu_pcie_transmitted_bytes_per_second", "PCIe traffic from the GPU, over the last 20 ms"),
     family("odin_gpu_pcie_received_bytes_per_second", "PCIe traffic to the GPU, over the last 20 ms"),
     family(

@@ -75,7 +75,7 @@ pub(super) const LINKS: &[Getter] = &[
         select: &[],
         each: Each::Device,
         out: outs(1),
-        numbers: &[number(U32, 0, "odin_gpu_pcie_lane_speed_bits_per_second").times(MEGA)],
+        numbers: &[number(U32, 0, "odin_gpu_pcie_lane_speed_bytes_per_second").times(MEGA / 8.0)],
     },
     Getter {
         symbol: "nvmlDeviceGetNvLinkState",

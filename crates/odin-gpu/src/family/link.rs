@@ -63,16 +63,13 @@ pub(super) const LINK: &[Family] = &[
     ),
     family("odin_gpu_nvlink_transmitted_packets_total", "NVLink packets from the GPU, all links"),
     family("odin_gpu_nvlink_received_packets_total", "NVLink packets to the GPU, all links"),
+    family("odin_gpu_nvlink_utilization_units_total", "Utilization counter of all links, by set; older GPUs"),
     family(
-        "odin_gpu_nvlink_utilization_counter_total",
-        "Utilization counter of all links, by set; older GPUs",
-    ),
-    family(
-        "odin_gpu_nvlink_link_utilization_counter_total",
+        "odin_gpu_nvlink_link_utilization_units_total",
         "Utilization counter of a link, by set; older GPUs",
     ),
     family(
-        "odin_gpu_nvlink_direction_utilization_counter_total",
+        "odin_gpu_nvlink_direction_utilization_units_total",
         "Utilization counter of all links, by set and direction; older GPUs",
     ),
     family("odin_gpu_nvlink_crc_flit_errors_total", "CRC errors of flow control, all links"),

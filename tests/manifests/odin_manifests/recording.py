@@ -22,6 +22,7 @@ STEPS = WELL + FAULTY + HEALED
 BEGINNING = 3600
 
 _AGE = "odin_gpu_sample_age_seconds"
+_XIDS = "DCGM_EXP_XID_ERRORS_COUNT"
 # One series for each thing it can be, of which all but one are 0.
 _CHOICES = {"odin_gpu_state", "odin_gpu_library_state", "odin_gpu_clock_event_active"}
 _OF_THE_HOST = ("hostname", "DCGM_FI_DRIVER_VERSION")
@@ -60,7 +61,14 @@ def record(directory: Path, library: Path, cases: list[dict]) -> list[Recording]
             # Events come by a thread of their own, and a moment after the fault.
             told = _awaited(cases) if faulty and minute > WELL else Page()
             pages.append(exporter.settled(names, lambda page, told=told: _holds(page, told)))
-    return [_of_gpu(pages, index) for index in range(len(cases))]
+    return [
+        {
+            series: values
+            for series, values in _of_gpu(pages, index).items()
+            if case.get("answers", True) or series.name != _XIDS
+        }
+        for index, case in enumerate(cases)
+    ]
 
 
 def _awaited(cases: list[dict]) -> Page:

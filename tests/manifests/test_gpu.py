@@ -11,29 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import record
 import yaml
 
+import record
 from odin_manifests import dashboards, exporter, paths, prometheus, recording, simulator
 from odin_manifests.exporter import Exporter, uuid
 from odin_manifests.kubelet import Pod, telling
 from odin_manifests.prometheus import Watch, wait_until
 
-WELL = """
+WELL = f"""
 profile = "h100"
 load = {{ kind = "sine", minimum = 10, maximum = 90, period = 20 }}
 [[gpu]]
-uuid = "{0}"
+uuid = "{uuid(0)}"
 [[gpu.process]]
 pid = 4711
 name = "train"
 memory-mib = 2048
 [[gpu]]
-uuid = "{1}"
+uuid = "{uuid(1)}"
 [[gpu]]
 profile = "a100"
-uuid = "{2}"
-""".format(*map(uuid, range(3)))
+uuid = "{uuid(2)}"
+"""
 LOST = '[[fault]]\nkind = "lost"\ngpu = 1\n'
 # Something for each panel about errors.
 UNWELL = """
@@ -139,9 +139,7 @@ def test_rules_read_what_there_is(served: Exporter) -> None:
     read = set(names.pattern.split("|"))
     there = {series.name for series in exporter.parse(served.text(), names)}
     by_hand = yaml.safe_load(record.CASES.read_text())["by_hand"]
-    stated = {
-        series["series"].split("{")[0] for case in by_hand for series in case["input_series"]
-    }
+    stated = {series["series"].split("{")[0] for case in by_hand for series in case["input_series"]}
     recorded = set(re.findall(r"series: '(\w+)\{", record.OUTPUT.read_text()))
     assert read - there - recorded - stated == set()
     # What is stated by hand alone has no sample in any simulated GPU.

@@ -79,8 +79,8 @@ def wait_until_resolved(machine, name: str, timeout: float = 120) -> None:
 def wait_for_gpus(machine, allocatable: int, timeout: float = 120) -> None:
     """Waits until the node offers so many GPUs."""
     machine.wait_until_succeeds(
-        "kubectl get nodes -o json | jq -e '[.items[].status.allocatable[\"nvidia.com/gpu\"]"
-        f" // \"0\" | tonumber] | add == {allocatable}'",
+        'kubectl get nodes -o json | jq -e \'[.items[].status.allocatable["nvidia.com/gpu"]'
+        f' // "0" | tonumber] | add == {allocatable}\'',
         timeout,
     )
 
@@ -96,15 +96,11 @@ def watched(machine) -> None:
 def allocate(machine) -> tuple[int, str]:
     """A pod asks for a GPU and gets one; its index and UUID."""
     machine.succeed(f"kubectl apply -f - <<'END'\n{MANIFEST}\nEND")
-    machine.succeed(
-        f"kubectl -n {NAMESPACE} wait pod/{POD} --for=condition=Ready --timeout=120s"
-    )
+    machine.succeed(f"kubectl -n {NAMESPACE} wait pod/{POD} --for=condition=Ready --timeout=120s")
     seen = machine.succeed(f"kubectl -n {NAMESPACE} exec {POD} -- sh -c 'ls /dev | grep nvidia'")
     nodes = [node for node in seen.split() if node.removeprefix("nvidia").isdecimal()]
     assert len(nodes) == 1, f"a pod that asked for one GPU sees {nodes}"
-    (told,) = wait_for_data(
-        machine, f'odin_gpu_allocation{{namespace="{NAMESPACE}", pod="{POD}"}}'
-    )
+    (told,) = wait_for_data(machine, f'odin_gpu_allocation{{namespace="{NAMESPACE}", pod="{POD}"}}')
     index = int(nodes[0].removeprefix("nvidia"))
     assert told["metric"]["gpu"] == str(index), told
     return index, told["metric"]["UUID"]

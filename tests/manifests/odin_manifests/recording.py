@@ -14,6 +14,7 @@ from pathlib import Path
 
 from odin_manifests import paths
 from odin_manifests.exporter import MAXIMUM_AGE, Exporter, Page, Series, parse, uuid
+from odin_manifests.kubelet import telling
 
 STEP = 60
 WELL, FAULTY, HEALED = 5, 15, 20
@@ -38,9 +39,9 @@ def names_read() -> re.Pattern[str]:
     return re.compile("|".join(names))
 
 
-def scenario(cases: list[dict], minute: int, faulty: bool) -> str:
+def scenario(cases: list[dict], minute: float, faulty: bool) -> str:
     """The scenario of one step: a GPU for each case."""
-    parts = ['profile = "h100"', f"[clock]\nfrozen-at = {BEGINNING + minute * STEP}"]
+    parts = ['profile = "h100"', f"[clock]\nfrozen-at = {BEGINNING + minute * STEP:.2f}"]
     for index, case in enumerate(cases):
         parts.append(f'[[gpu]]\nuuid = "{uuid(index)}"\nload = {case.get("load", 50)}')
         parts.extend(case.get("gpu", []))
@@ -54,7 +55,11 @@ def record(directory: Path, library: Path, cases: list[dict]) -> list[Recording]
     """Records the cases side by side, each on a GPU of its own."""
     names = names_read()
     pages: list[Page] = []
-    with Exporter(directory, library, scenario(cases, 0, False)) as exporter:
+    with (
+        telling(directory / "kubelet.sock", []),
+        Exporter(directory, library, scenario(cases, 0, False)) as exporter,
+    ):
+        _until_all_are_heard(exporter, cases)
         for minute in range(STEPS):
             faulty = WELL <= minute < WELL + FAULTY
             exporter.set(scenario(cases, minute, faulty))
@@ -69,6 +74,24 @@ def record(directory: Path, library: Path, cases: list[dict]) -> list[Recording]
         }
         for index, case in enumerate(cases)
     ]
+
+
+def _until_all_are_heard(exporter: Exporter, cases: list[dict]) -> None:
+    """Returns when events of every GPU are listened to, shown by a harmless one.
+
+    The exporter begins with the GPUs it has read by then and listens anew when
+    there are more; what happens in between nobody hears.
+    """
+    events = re.compile("odin_gpu_events_total")
+    for number in range(1000):
+        for event in ('\n[[fault]]\nkind = "power-cap"\n', ""):
+            minute = (2 * number + (not event)) / 1000 - WELL
+            exporter.set(scenario(cases, minute, False) + event)
+            page = exporter.settled(events)
+        heard = {s.label["UUID"] for s in page if s.label["event"] == "clock"}
+        if heard == {uuid(index) for index in range(len(cases))}:
+            return
+    raise AssertionError(f"events of {len(cases) - len(heard)} GPUs are not listened to")
 
 
 def _awaited(cases: list[dict]) -> Page:

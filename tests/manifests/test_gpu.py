@@ -33,6 +33,9 @@ uuid = "{uuid(1)}"
 [[gpu]]
 profile = "a100"
 uuid = "{uuid(2)}"
+[[gpu]]
+profile = "t4"
+uuid = "{uuid(3)}"
 """
 LOST = '[[fault]]\nkind = "lost"\ngpu = 1\n'
 # Something for each panel about errors.

@@ -24,6 +24,7 @@ BEGINNING = 3600
 
 _AGE = "odin_gpu_sample_age_seconds"
 _XIDS = "DCGM_EXP_XID_ERRORS_COUNT"
+_RUNS = 'odin_gpu_state{{UUID="{}",state="running"}} 1\n'
 # One series for each thing it can be, of which all but one are 0.
 _CHOICES = {"odin_gpu_state", "odin_gpu_library_state", "odin_gpu_clock_event_active"}
 _OF_THE_HOST = ("hostname", "DCGM_FI_DRIVER_VERSION")
@@ -63,8 +64,11 @@ def record(directory: Path, library: Path, cases: list[dict]) -> list[Recording]
         for minute in range(STEPS):
             faulty = WELL <= minute < WELL + FAULTY
             exporter.set(scenario(cases, minute, faulty))
-            # Events come by a thread of their own, and a moment after the fault.
-            told = _awaited(cases) if faulty and minute > WELL else Page()
+            # Events come by a thread of their own, and a moment after the fault;
+            # a GPU that comes back is seen a moment after it did.
+            told = _awaited(cases) if faulty and minute > WELL else {}
+            if not faulty:
+                told = parse("".join(_RUNS.format(uuid(index)) for index in range(len(cases))))
             pages.append(exporter.settled(names, lambda page, told=told: _holds(page, told)))
     return [
         {

@@ -158,7 +158,7 @@ def test_xids_are_in_the_rule_of_their_class() -> None:
     rules = {rule.get("alert"): rule["expr"] for group in groups for rule in group["rules"]}
 
     def named(alert: str) -> set[str]:
-        (found,) = re.findall(r'xid!?=~?"([\d|]+)"', rules[alert])
+        (found,) = re.findall(r'xid[=!~]+"([\d|]+)"', rules[alert])
         return set(found.split("|"))
 
     assert named("GpuXidApplication") == classes["Application"]

@@ -10,6 +10,7 @@
 
 mod apply;
 mod backup;
+mod gpu;
 mod host;
 mod secret;
 pub mod site;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
+pub use gpu::{Action, DevicePlugin, Gpu, Remediation};
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
@@ -43,6 +45,8 @@ pub struct Config {
     /// What is backed up, when, to where. Absent: no backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
+    /// The GPUs, and how the cluster gets them.
+    pub gpu: Gpu,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -130,6 +134,7 @@ impl Config {
         self.host.validate()?;
         self.apply.validate()?;
         secret::validate(&self.secrets)?;
+        self.gpu.validate()?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

@@ -1,0 +1,4 @@
+//! NVML -> samples -> facts: metrics, health verdicts, devices.
+
+pub mod allocation;
+pub mod cdi;

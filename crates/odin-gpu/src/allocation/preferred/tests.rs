@@ -117,7 +117,8 @@ proptest! {
         let distinct: BTreeSet<&String> = chosen.iter().collect();
         prop_assert_eq!(distinct.len(), size);
         for index in required {
-            prop_assert!(chosen.contains(&format!("GPU-{index}")));
+            let id = format!("GPU-{index}");
+            prop_assert!(chosen.contains(&id));
         }
     }
 }

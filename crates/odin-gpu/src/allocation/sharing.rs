@@ -276,7 +276,8 @@ mod tests {
             format!("version: v1\nsharing: {{timeSlicing: {{resources: [{resources}]}}}}\n")
         };
         let rows = [
-            (String::new(), "version"),
+            (String::new(), "end of input"),
+            ("flags: {}\n".into(), "version"),
             ("version: v2\n".into(), "version"),
             ("version: v1\nsharing: {mps: {resources: []}}\n".into(), "MPS"),
             ("version: v1\nsharing: {slices: 3}\n".into(), "slices"),

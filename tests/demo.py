@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "vm")]
 
-from odin_lab import cluster, odin, paths, registry, tools
+from odin_lab import cluster, odin, paths, registry, rootfs, tools
 from odin_lab.machine import Machine
 from scenarios import main_job
 
@@ -59,8 +60,8 @@ def main() -> int:
     (disk / "password").write_text(f"{odin.PASSWORD}\n")
     (disk / "password").chmod(0o600)
 
-    with story.step("build odin, the tools it needs and the bundle of the lab overlay"):
-        odin.build(say)
+    with story.step("build odin, the lab and the bundle of its overlay"):
+        build()
         bundle = odin.build_bundle("lab", paths.state() / "bundles" / "lab", say)
 
     with story.step("start a machine with systemd and Kubernetes"):
@@ -145,6 +146,22 @@ def main() -> int:
         " `make stop` ends and removes it"
     )
     return 1 if wrong else 0
+
+
+def build() -> None:
+    """Builds odin, the lab's tools and its root file system, side by side.
+
+    Each has stretches on one core or on the network, which the others fill.
+    """
+    with ThreadPoolExecutor() as pool:
+        parts = [
+            pool.submit(odin.build, say),
+            pool.submit(tools.build, None, say),
+            pool.submit(rootfs.ensure, say),
+        ]
+    # An error is raised when the others have ended: their work is kept.
+    for part in parts:
+        part.result()
 
 
 def boot(disk: Path, bundle: Path | None) -> Machine:

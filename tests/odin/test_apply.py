@@ -9,6 +9,14 @@ from scenarios import main_job
 from scenarios.main_job import report
 
 
+def seal(bundle: str) -> str:
+    """The command that makes a changed bundle one that opens."""
+    return (
+        f"cd {bundle} && find . -type f ! -name 'SHA256SUMS*' -printf '%P\\n' | LC_ALL=C sort"
+        " | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS"
+    )
+
+
 def test_the_declared_stack_runs(box):
     ready = main_job.ready_components(box)
     assert set(ready) == {
@@ -29,8 +37,7 @@ def test_a_change_is_planned_applied_and_undone(box):
     box.succeed(
         "rm -rf /tmp/changed && cp -r /etc/odin/bundle /tmp/changed",
         "rm /tmp/changed/prometheus/networkpolicy-*.yaml",
-        "cd /tmp/changed && find . -type f ! -name 'SHA256SUMS*' -printf '%P\\n' | LC_ALL=C sort"
-        " | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS",
+        seal("/tmp/changed"),
     )
     status, text = box.execute("odin plan --bundle /tmp/changed 2>&1")
     assert status == 2, text
@@ -40,6 +47,40 @@ def test_a_change_is_planned_applied_and_undone(box):
     made = report(box, "undo")["counts"]
     assert made.get("created", 0) == removed, made
     box.succeed("odin apply", "odin plan")
+
+
+def test_what_was_undone_stays_undone_and_what_is_in_force_is_guarded(box):
+    policies = "kubectl -n monitoring get networkpolicies -o name | sort"
+    declared = box.succeed(policies)
+    box.succeed(
+        "rm -rf /tmp/kept && cp -r /etc/odin/bundle /tmp/kept",
+        "rm /etc/odin/bundle/prometheus/networkpolicy-*.yaml",
+        seal("/etc/odin/bundle"),
+        "odin apply",
+    )
+    assert box.succeed(policies) != declared
+    since = box.succeed("date +%s").strip()
+    try:
+        box.succeed("odin undo", "systemctl start odin.service")
+        journal = f"journalctl -u odin --no-pager --since @{since}"
+        box.wait_until_succeeds(f"{journal} | grep -q 'the declared bundle was undone'", 60)
+        box.wait_until_succeeds(f"{journal} | grep -q 'watching for drift'", 60)
+        assert box.succeed(policies) == declared
+        # Only the bundle that was gone back to declares it.
+        gone = declared.split()[0]
+        box.succeed(f"kubectl -n monitoring delete {gone} --wait=false")
+        box.wait_until_succeeds(f"test \"$({policies})\" = '{declared.strip()}'", 30)
+        status, text = box.execute("odin status")
+        assert status == 1
+        assert "`odin apply` brings it back" in text
+    finally:
+        box.succeed(
+            "systemctl stop odin.service",
+            "rm -rf /etc/odin/bundle && mv /tmp/kept /etc/odin/bundle",
+            "odin apply",
+            "odin plan",
+        )
+    assert "undone" not in box.execute("odin status")[1]
 
 
 def test_a_tampered_bundle_is_refused_and_nothing_is_touched(box):
@@ -60,8 +101,7 @@ def test_too_many_removals_stop_and_ask(box):
         "rm -rf /tmp/bare && mkdir -p /tmp/bare/platform",
         "cp /etc/odin/bundle/bundle.toml /tmp/bare/",
         "cp /etc/odin/bundle/platform/namespace-*.yaml /tmp/bare/platform/",
-        "cd /tmp/bare && find . -type f ! -name 'SHA256SUMS*' -printf '%P\\n' | LC_ALL=C sort"
-        " | xargs sha256sum > SHA256SUMS",
+        seal("/tmp/bare"),
     )
     status, text = box.execute("odin apply --bundle /tmp/bare 2>&1")
     assert status == 1, text

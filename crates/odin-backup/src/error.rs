@@ -286,11 +286,21 @@ impl Error {
             Self::Damaged { .. } => {
                 "run `odin backup check --read-data` for all findings; restore from an older snapshot or from the second repository, and have the disk examined".into()
             }
+            Self::Source { name, .. } => format!("correct the declaration of source {name} in odin.toml"),
+            Self::Command { name, .. } => {
+                format!("run the command by hand and mend it, or leave it out of the declaration of source {name}")
+            }
+            Self::Database { path, .. } => {
+                format!("see what `sqlite3 {} 'PRAGMA integrity_check'` says", path.display())
+            }
+            Self::Manifest { .. } => "restore another snapshot: `odin backup list` names them".into(),
+            Self::Host { .. } => "the message names the cause; `journalctl -u k3s` tells more".into(),
             Self::MissingSource { name, .. } => {
                 format!("correct the path of source {name}, or declare it optional")
             }
             Self::Unreadable { .. } => "correct the cause and back up again; no snapshot was written".into(),
             Self::NoSnapshot { .. } => "`odin backup list` names the snapshots".into(),
+            Self::NotInSnapshot { snapshot, .. } => format!("`odin backup show {snapshot}` names what it has"),
             Self::AmbiguousSnapshot { .. } => "give more digits of the id".into(),
             Self::NoSpace { path, needed, free } => {
                 format!("free {} bytes on the file system of {}", needed.saturating_sub(*free), path.display())

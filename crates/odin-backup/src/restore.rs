@@ -203,15 +203,20 @@ pub fn extract<E: BackupEngine>(
     repository.fetch_records(id, &manifest, &records)?;
     let partial = into.join(PARTIAL);
     require_empty(into, &partial)?;
-    let mut comparison = Comparison::default();
     let meter = verify::meter(observer, "verify", bytes);
-    for source in &chosen {
+    let restored = chosen.iter().try_fold(Comparison::default(), |mut comparison, source| {
         let stored = PathBuf::from(crate::manifest::SOURCES_PATH).join(&source.name);
         let target = partial.join(&source.name);
         repository.engine().restore_tree(id, &stored, &target, observer)?;
         comparison.add(verify::compare(&records, &stored, &target, verify::Depth::Content, &meter)?);
-    }
+        Ok(comparison)
+    });
+    let comparison = restored.inspect_err(|_| {
+        // The error is the one to tell; what stays is removed by the next.
+        drop(std::fs::remove_dir_all(&partial));
+    })?;
     meter.finish();
+    // What differs stays where it is: it may be all there is.
     comparison.require_equal()?;
     for source in &chosen {
         let target = into.join(&source.name);

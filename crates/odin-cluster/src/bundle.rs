@@ -10,6 +10,7 @@ mod lint;
 mod manifest;
 mod order;
 mod sums;
+mod workplace;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use build::{BuildOptions, build};
+pub use build::{BuildOptions, build, build_unless};
 pub use lint::{Finding, Severity, lint};
 
 use crate::Error;

@@ -25,6 +25,12 @@ pub enum Error {
         /// What failed.
         reason: String,
     },
+    /// The build of a bundle was told to end; the old one, if any, is untouched.
+    #[error("stopped building a bundle of {}", overlay.display())]
+    Stopped {
+        /// Overlay that was being rendered.
+        overlay: PathBuf,
+    },
     /// The kubeconfig cannot be read or used.
     #[error("cannot use the kubeconfig {}: {reason}", path.display())]
     Kubeconfig {
@@ -131,9 +137,15 @@ impl Error {
                 "the bundle was changed after it was built: build it again with `odin bundle build`"
             }
             Self::Bundle { .. } => "correct the source under manifests/ and run `odin bundle build` again",
-            Self::Build { .. } => {
-                "correct the chart, values or patch named above; the previous bundle is untouched"
+            Self::Build { reason, .. } if reason.contains("another odin") => "wait for it to end",
+            Self::Build { reason, .. } if reason.contains("cannot run") => {
+                "install the program, or name it with `--helm` or `--kubectl`"
             }
+            Self::Build { reason, .. } if reason.contains("No space left") => {
+                "free space beside the bundle's directory; the previous bundle is untouched"
+            }
+            Self::Stopped { .. } => "the previous bundle is untouched; build it again",
+            Self::Build { .. } => "correct the source named above; the previous bundle is untouched",
             Self::Kubeconfig { .. } => {
                 "name the cluster's administrator kubeconfig, on K3s /etc/rancher/k3s/k3s.yaml"
             }

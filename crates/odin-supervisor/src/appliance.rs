@@ -26,7 +26,10 @@ impl Appliance {
     pub fn load(file: &Path) -> Result<Self> {
         let config = Config::parse(&read(file)?, file)?;
         let site_file = config.host.state_dir.join("site.toml");
-        let (config, site_keys) = if site_file.exists() {
+        // One that cannot be looked at must not count as none.
+        let has_site =
+            site_file.try_exists().map_err(|source| Error::Unreadable { path: site_file.clone(), source })?;
+        let (config, site_keys) = if has_site {
             let site = Site::parse(&read(&site_file)?, &site_file)?;
             (config.with_site(&site, &site_file)?, site.keys())
         } else {
@@ -60,7 +63,7 @@ impl Appliance {
 
     /// The `[backup]` section, which `action` needs.
     pub(crate) fn backup(&self, action: &'static str) -> Result<&Backup> {
-        self.config.backup.as_ref().ok_or(Error::NotDeclared { action, key: "[backup]" })
+        self.config.backup.as_ref().ok_or_else(|| Error::NotDeclared { action, key: "[backup]".to_owned() })
     }
 
     /// Name of the machine in snapshots and reports.

@@ -1,11 +1,13 @@
-//! The copy of the bundle that was applied last.
+//! The copy of the bundle that was applied last, and of the one before.
 //!
-//! Snapshots carry it, and a restore applies it: on a bare machine there is no
-//! other. It is replaced by exchanging directories, so it is always whole.
+//! Snapshots carry both, and a restore applies the first: on a bare machine
+//! there is no other. An undo puts the second in its place. Both are replaced
+//! by exchanging directories, so each is always whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use odin_cluster::Bundle;
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::appliance::{Appliance, make_private_dir, replace_file};
@@ -40,13 +42,45 @@ fn copy_bundle(appliance: &Appliance, bundle: &Path) -> Result<()> {
     make_private_dir(parent)?;
     copy(bundle, &scratch)?;
     if target.exists() {
-        rustix::fs::renameat_with(CWD, &scratch, CWD, &target, RenameFlags::EXCHANGE)
-            .map_err(|error| Error::state("replace", &target)(error.into()))?;
-        remove(&scratch)?;
+        exchange(&scratch, &target)?;
+        let former = former(appliance);
+        remove(&former)?;
+        fs::rename(&scratch, &former).map_err(Error::state("write", &former))?;
     } else {
         fs::rename(&scratch, &target).map_err(Error::state("write", &target))?;
     }
-    fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(Error::state("write", parent))
+    sync(parent)
+}
+
+fn former(appliance: &Appliance) -> PathBuf {
+    appliance.bundle_in_force().with_file_name("bundle.former")
+}
+
+/// After an undo: puts the copy before in force where it is the bundle of that
+/// digest, and tells whether it is.
+pub(crate) fn go_back(appliance: &Appliance, digest: &str, generation: u64) -> Result<bool> {
+    let (target, former) = (appliance.bundle_in_force(), former(appliance));
+    let is = |directory: &Path| Bundle::open(directory).is_ok_and(|bundle| bundle.digest() == digest);
+    if !is(&target) {
+        if !is(&former) {
+            return Ok(false);
+        }
+        exchange(&former, &target)?;
+        sync(target.parent().unwrap_or(Path::new("/")))?;
+    }
+    replace_file(&number_file(appliance), format!("{generation}\n").as_bytes())?;
+    Ok(true)
+}
+
+fn exchange(one: &Path, other: &Path) -> Result<()> {
+    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|error| Error::state("replace", other)(error.into()))
+}
+
+fn sync(directory: &Path) -> Result<()> {
+    fs::File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(Error::state("write", directory))
 }
 
 fn same(one: &Path, other: &Path) -> bool {
@@ -81,7 +115,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
                 .map_err(Error::state("write", &target))?;
         }
     }
-    fs::File::open(to).and_then(|directory| directory.sync_all()).map_err(Error::state("write", to))
+    sync(to)
 }
 
 #[cfg(test)]
@@ -113,6 +147,35 @@ mod tests {
             let copied = appliance.bundle_in_force().join("platform/object.yaml");
             assert_eq!(fs::read_to_string(copied).expect("a file"), sums);
             assert_eq!(generation(&appliance), Some(number));
+        }
+    }
+
+    /// A bundle with nothing in it but a mark that gives it a digest.
+    fn sealed(directory: &Path, overlay: &str) -> String {
+        use sha2::{Digest as _, Sha256};
+        fs::create_dir_all(directory).expect("a directory");
+        let manifest = format!("format = 1\noverlay = \"{overlay}\"\ncomponent = []\n");
+        fs::write(directory.join("bundle.toml"), &manifest).expect("a file");
+        let sums = format!("{}  bundle.toml\n", odin_backup::record::hex(&Sha256::digest(&manifest)));
+        fs::write(directory.join("SHA256SUMS"), &sums).expect("a file");
+        odin_backup::record::hex(&Sha256::digest(&sums))
+    }
+
+    #[test]
+    fn an_undo_puts_the_copy_before_in_force_and_a_second_one_takes_it_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let appliance = appliance(&directory.path().join("state"));
+        let declared = directory.path().join("bundle");
+        let in_force = || Bundle::open(&appliance.bundle_in_force()).expect("a bundle").digest().to_owned();
+        let first = sealed(&declared, "first");
+        keep(&appliance, &declared, 1).expect("a copy");
+        assert!(!go_back(&appliance, "another", 1).expect("no error"));
+        let second = sealed(&declared, "second");
+        keep(&appliance, &declared, 2).expect("a copy");
+        assert_eq!(in_force(), second);
+        for (wanted, number) in [(&first, 1), (&first, 1), (&second, 2)] {
+            assert!(go_back(&appliance, wanted, number).expect("an exchange"));
+            assert_eq!((&in_force(), generation(&appliance)), (wanted, Some(number)));
         }
     }
 

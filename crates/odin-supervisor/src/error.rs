@@ -1,8 +1,12 @@
 //! What can go wrong while an operation is composed.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use odin_model::config::ConfigError;
+
+/// What to do where the kernel refuses.
+const RIGHTS: &str = "run odin as root, and check owner and mode of what is named above";
 
 /// Result of an operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -29,7 +33,7 @@ pub enum Error {
         /// What was attempted.
         action: &'static str,
         /// The key of `odin.toml` that asks for it.
-        key: &'static str,
+        key: String,
     },
     /// The operation needs a privilege.
     #[error("cannot {action}: it needs root")]
@@ -96,6 +100,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Unreadable { source, .. } if source.kind() == ErrorKind::PermissionDenied => RIGHTS,
             Self::Unreadable { .. } => "name the file with --config, or write one: docs/reference/config.md",
             Self::Declaration(_) => {
                 "every key is shown in docs/reference/config.md; `odin config check` tells when it is right"
@@ -103,6 +108,10 @@ impl Error {
             Self::NotDeclared { key, .. } => return Some(format!("declare {key} in odin.toml")),
             Self::NotRoot { .. } => "run it as root",
             Self::Busy { .. } => "wait for it to end; `odin status` shows what is under way",
+            Self::State { source, .. } if source.kind() == ErrorKind::PermissionDenied => RIGHTS,
+            Self::State { source, path, .. } if source.kind() == ErrorKind::StorageFull => {
+                return Some(format!("free space on the file system of {}", path.display()));
+            }
             Self::State { .. } => "check space, permissions and the disk",
             Self::Secret { .. } => "write the value to its file (mode 0600), or declare `generate`",
             Self::Host { hint, .. } => hint,
@@ -110,6 +119,16 @@ impl Error {
             Self::Backup(error) => return error.hint(),
         };
         Some(hint.to_owned())
+    }
+
+    /// Tells whether it ended because it was told to.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Self::Backup(error) => error.is_stopped(),
+            Self::Cluster(odin_cluster::Error::Stopped { .. }) => true,
+            _ => false,
+        }
     }
 
     /// Tells whether the declaration or the request is at fault, rather than

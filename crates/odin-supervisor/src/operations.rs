@@ -109,10 +109,26 @@ impl Request {
         self.name().starts_with("backup-") || self.name().starts_with("restore-")
     }
 
-    /// Whether it works on bytes and must be asked to end rather than dropped.
+    /// Whether it works on bytes and changes something, so that it must be
+    /// asked to end rather than dropped.
     #[must_use]
     pub fn ends_by_itself(&self) -> bool {
-        self.is_job()
+        self.is_job() && !self.may_be_left()
+    }
+
+    /// Whether it may be left at any moment: it reads the repository and
+    /// touches nothing live, and the next call removes what it had written.
+    #[must_use]
+    pub fn may_be_left(&self) -> bool {
+        match self {
+            Self::BackupList
+            | Self::BackupShow { .. }
+            | Self::BackupCheck { .. }
+            | Self::BackupDrill
+            | Self::RestorePlan(_) => true,
+            Self::RestoreApply(options) => options.to.is_some(),
+            _ => false,
+        }
     }
 
     /// Whether the bundle in force or the suspension may be another afterwards.
@@ -197,10 +213,10 @@ pub async fn run(appliance: &Appliance, request: Request, observer: Arc<dyn Obse
         Request::BackupNow => backup::now(appliance, &*observer).await,
         Request::BackupList => backup::list(appliance),
         Request::BackupShow { id } => backup::show(appliance, &id),
-        Request::BackupCheck { read_data } => backup::check(appliance, read_data, &*observer),
-        Request::BackupCopy { target } => backup::copy(appliance, &target, &*observer),
-        Request::BackupForget { dry_run } => backup::forget(appliance, dry_run),
-        Request::BackupDrill => backup::drill(appliance, &*observer),
+        Request::BackupCheck { read_data } => backup::check(appliance, read_data, &*observer).await,
+        Request::BackupCopy { target } => backup::copy(appliance, &target, &*observer).await,
+        Request::BackupForget { dry_run } => backup::forget(appliance, dry_run, &*observer).await,
+        Request::BackupDrill => backup::drill(appliance, &*observer).await,
         Request::RestorePlan(options) => restore::plan(appliance, &options),
         Request::RestoreApply(options) => restore::apply(appliance, &options, &*observer).await,
     }

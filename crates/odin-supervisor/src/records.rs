@@ -158,14 +158,25 @@ impl Records {
     /// When it cannot be written.
     pub fn set_suspended(&self, suspended: bool) -> Result<()> {
         let file = self.directory.join("suspended");
-        if suspended {
-            return replace_file(&file, b"");
-        }
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::State { action: "remove", path: file, source: error })
-            }
-            _ => Ok(()),
+        if suspended { replace_file(&file, b"") } else { remove(&file) }
+    }
+
+    /// Digest of the bundle that was undone, until another is declared or it is
+    /// applied on request.
+    #[must_use]
+    pub fn undone(&self) -> Option<String> {
+        load(&self.directory.join("undone.json"))
+    }
+
+    /// Keeps which bundle was undone.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_undone(&self, digest: Option<&str>) -> Result<()> {
+        let file = self.directory.join("undone.json");
+        match digest {
+            Some(digest) => store(&file, &digest),
+            None => remove(&file),
         }
     }
 
@@ -201,6 +212,15 @@ fn load<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&text)
         .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "a record is damaged"))
         .ok()
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::State { action: "remove", path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn store(path: &Path, record: &impl Serialize) -> Result<()> {

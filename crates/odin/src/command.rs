@@ -6,8 +6,9 @@ mod config;
 mod supervise;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use odin_model::event::Observer;
+use odin_model::event::{Event, Observer};
 use odin_supervisor::appliance::Appliance;
 use odin_supervisor::operations::{self, Outcome, Request, Status};
 use odin_supervisor::{client, interrupt};
@@ -22,10 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
         verb => {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
-                    |error| Failure::Own { action: "start".to_owned(), reason: error.to_string() },
-                )?;
+            let runtime = runtime()?;
             if let Verb::Job { base } = verb {
                 runtime.block_on(supervise::job(base))?;
                 return Ok(ExitStatus::Done);
@@ -37,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
                 }
                 None => Appliance::load(&arguments.config)?,
             };
-            match verb.request() {
+            let ended = match verb.request() {
                 // The daemon knows the declared repository only.
                 Some(request) => runtime.block_on(carry_out(
                     arguments.local || other.is_some(),
@@ -46,9 +44,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
                     request,
                 )),
                 None => runtime.block_on(supervise::run(appliance)),
-            }
+            };
+            // What was left at its work after Ctrl-C is not waited for.
+            runtime.shutdown_background();
+            ended
         }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Own { action: "start".to_owned(), reason: error.to_string() })
 }
 
 async fn carry_out(
@@ -58,38 +67,97 @@ async fn carry_out(
     request: Request,
 ) -> Result<ExitStatus, Failure> {
     let observer: Arc<dyn Observer> = progress::observer(json);
-    let waits = request.ends_by_itself();
-    let operation = async {
-        if !local && let Some(daemon) = client::connect(&appliance).await {
-            return daemon.run(&request, &*observer).await.map_err(Failure::Remote);
-        }
-        operations::run(&appliance, request.clone(), Arc::clone(&observer)).await.map_err(Failure::from)
-    };
-    tokio::pin!(operation);
-    let outcome = tokio::select! {
-        outcome = &mut operation => outcome?,
-        () = interruption() => {
-            if waits {
-                interrupt::request();
-                words::tell("interrupted: ending cleanly, this can take a moment");
-                operation.await?
-            } else {
-                return Err(Failure::Interrupted("what was done so far is kept, the next call goes on from there"));
+    let daemon = if local { None } else { client::connect(&appliance).await };
+    let outcome = if let Some(daemon) = daemon {
+        tokio::select! {
+            biased;
+            () = interruption() => {
+                return Err(Failure::Interrupted {
+                    state: "the daemon goes on with it",
+                    hint: "`odin status` shows how it ends",
+                });
             }
+            outcome = daemon.run(&request, &*observer) => outcome.map_err(Failure::Remote)?,
+        }
+    } else if request.ends_by_itself() {
+        // On a task of its own: work on bytes blocks the thread that waits here.
+        let interruption = interruption();
+        let listener = tokio::spawn(async move {
+            interruption.await;
+            end_cleanly(json);
+        });
+        let outcome = operations::run(&appliance, request, observer).await;
+        listener.abort();
+        outcome.map_err(stopped)?
+    } else if request.may_be_left() {
+        let interruption = interruption();
+        let left = Arc::new(AtomicBool::new(false));
+        let told: Arc<dyn Observer> = Arc::new({
+            let left = Arc::clone(&left);
+            move |event: Event| {
+                if !left.load(Ordering::SeqCst) {
+                    observer.event(event);
+                }
+            }
+        });
+        let work = tokio::spawn(async move { operations::run(&appliance, request, told).await });
+        tokio::select! {
+            biased;
+            () = interruption => {
+                left.store(true, Ordering::SeqCst);
+                return Err(Failure::Interrupted {
+                    state: "nothing live was touched",
+                    hint: "call it again; it removes what this one left",
+                });
+            }
+            outcome = work => outcome.map_err(|error| Failure::Own {
+                action: "finish".to_owned(),
+                reason: error.to_string(),
+            })??,
+        }
+    } else {
+        tokio::select! {
+            biased;
+            () = interruption() => {
+                return Err(Failure::Interrupted {
+                    state: "what was done so far is kept",
+                    hint: "call it again; it goes on from there",
+                });
+            }
+            outcome = operations::run(&appliance, request, observer) => outcome?,
         }
     };
     Ok(render(&outcome, json))
 }
 
-/// Ctrl-C or SIGTERM.
-pub(super) async fn interruption() {
+/// Asks the operation of this process to end at its next step.
+fn end_cleanly(json: bool) {
+    interrupt::request();
+    let message = "interrupted: ending cleanly, this can take a moment";
+    if json {
+        progress::observer(json).event(Event::Warning { message: message.to_owned() });
+    } else {
+        words::tell(message);
+    }
+}
+
+/// An operation that ended because it was told to did not fail.
+fn stopped(error: odin_supervisor::Error) -> Failure {
+    if error.is_stopped() { Failure::Stopped(error) } else { Failure::from(error) }
+}
+
+/// Ctrl-C or SIGTERM, listened for from the moment of the call.
+pub(super) fn interruption() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

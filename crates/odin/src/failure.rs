@@ -54,9 +54,17 @@ pub(crate) enum Failure {
         /// Why it failed.
         reason: String,
     },
-    /// Ctrl-C or SIGTERM.
-    #[error("interrupted; {0}")]
-    Interrupted(&'static str),
+    /// Ctrl-C or SIGTERM, and nothing was waited for.
+    #[error("interrupted: {state}")]
+    Interrupted {
+        /// What is true now.
+        state: &'static str,
+        /// How it goes on.
+        hint: &'static str,
+    },
+    /// Ctrl-C or SIGTERM, and the operation came to a clean end.
+    #[error("interrupted: {0}")]
+    Stopped(#[source] Error),
 }
 
 impl Failure {
@@ -64,16 +72,17 @@ impl Failure {
         match self {
             Self::Operation(error) if error.is_usage() => ExitStatus::Usage,
             Self::Remote(failure) if failure.usage => ExitStatus::Usage,
-            Self::Interrupted(_) => ExitStatus::Interrupted,
+            Self::Interrupted { .. } | Self::Stopped(_) => ExitStatus::Interrupted,
             _ => ExitStatus::Failed,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Operation(error) => error.hint(),
+            Self::Operation(error) | Self::Stopped(error) => error.hint(),
             Self::Remote(failure) => failure.hint.clone(),
-            Self::Own { .. } | Self::Interrupted(_) => None,
+            Self::Interrupted { hint, .. } => Some((*hint).to_owned()),
+            Self::Own { .. } => None,
         }
     }
 

@@ -20,10 +20,11 @@ pub(crate) fn show_json(value: &Value) {
 
 /// Writes a line of talk to stderr.
 pub(crate) fn tell(line: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{line}"));
+    drop(std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()));
 }
 
 /// Writes one event or error as a line of JSON to stderr.
 pub(crate) fn tell_json(value: &Value) {
-    drop(writeln!(std::io::stderr().lock(), "{value}"));
+    // In one piece: a line is whole or not there, also when the program ends.
+    drop(std::io::stderr().lock().write_all(format!("{value}\n").as_bytes()));
 }

@@ -75,3 +75,37 @@ fn the_declaration_is_described_as_it_is() {
     );
     check("config.md", &page);
 }
+
+/// A guide that quotes a message must quote what odin says.
+#[test]
+fn the_messages_of_the_guide_are_those_of_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let guide = std::fs::read_to_string(root.join("docs/guides/disaster-recovery.md")).expect("the guide");
+    // ENOSPC, in the words of the system.
+    let mut said = std::io::Error::from_raw_os_error(28).to_string();
+    for part in ["odin-backup", "odin-supervisor"] {
+        said += &sources(&root.join("crates").join(part).join("src"));
+    }
+    let mut quoted = 0;
+    for row in guide.lines().skip_while(|line| *line != "| message | do |").skip(2) {
+        let Some(message) = row.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else { break };
+        for fragment in message.split('`').skip(1).step_by(2) {
+            assert!(said.contains(fragment), "nothing says {fragment:?}");
+            quoted += 1;
+        }
+    }
+    assert!(quoted >= 10, "{quoted} messages found in the guide");
+}
+
+fn sources(directory: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else {
+            text += &std::fs::read_to_string(&path).expect("a source");
+        }
+    }
+    text
+}

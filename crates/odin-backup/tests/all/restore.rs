@@ -187,6 +187,31 @@ fn an_error_at_any_step_leaves_one_of_the_two_whole() {
     }
 }
 
+/// As Ctrl-C does it: the step after it fails, and nothing hinders the way back.
+#[test]
+fn an_interruption_at_any_step_ends_on_one_of_the_two_with_the_machine_running() {
+    for name in &steps_of_a_restore() {
+        let machine = Machine::new();
+        let host = machine.host();
+        let plan = machine.plan().unwrap();
+        let told = std::sync::atomic::AtomicBool::new(false);
+        let stop = |step: &str| {
+            if step == name && !told.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                return Err(Error::Stopped { step: step.to_owned() });
+            }
+            Ok(())
+        };
+        let result = restore::apply(&machine.repository(), &plan, &machine.state(), &host, &stop, &Silent);
+        assert!(result.as_ref().map_or_else(Error::is_stopped, |_| true), "{name}: {result:?}");
+        assert!(host.running(), "{name}");
+        match result {
+            // Told to end while the old data is removed: the next call does that.
+            Ok(_) => assert_eq!(machine_after(&machine, &host), "first", "{name}"),
+            Err(_) => assert_eq!(machine.which(), "second", "{name}"),
+        }
+    }
+}
+
 /// Ends what may be left and tells what the machine is.
 fn machine_after(machine: &Machine, host: &FileHost) -> &'static str {
     restore::recover(&machine.state(), host, &Unhindered, &Silent).unwrap();

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::manifest::{self, Entry, Header, Source, Sources};
+use super::workplace::Workplace;
 use super::{Bundle, order, sums, yaml};
 use crate::Error;
 use crate::object::Declared;
@@ -28,23 +29,40 @@ pub struct BuildOptions {
 
 /// Renders an overlay into a bundle and opens it.
 ///
-/// The bundle is written beside its place and renamed into it when it is
-/// complete and readable, so a failure leaves the earlier one untouched.
+/// The bundle is written beside its place and takes it when it is complete and
+/// readable, so a failure or a kill leaves the earlier one untouched.
 ///
 /// # Errors
 /// When the sources are wrong, a program fails, or the directory named as
 /// `out` is not a bundle.
 pub fn build(options: &BuildOptions) -> Result<Bundle, Error> {
+    build_unless(options, &|| false)
+}
+
+/// As [`build`], and ends before the next component when `stop` says so.
+///
+/// # Errors
+/// As [`build`]; [`Error::Stopped`] when it was stopped.
+pub fn build_unless(options: &BuildOptions, stop: &dyn Fn() -> bool) -> Result<Bundle, Error> {
     let refuse = |reason: String| Error::Build { overlay: options.overlay.clone(), reason };
     let overlay = options.overlay.canonicalize().map_err(|error| refuse(error.to_string()))?;
-    let render = Render::new(&overlay, options).map_err(refuse)?;
-    let files = render.run().map_err(refuse)?;
     check_target(&options.out).map_err(refuse)?;
-    let written = write_beside(&options.out, &files).map_err(refuse)?;
+    let render = Render::new(&overlay, options).map_err(refuse)?;
+    let place = Workplace::take(&options.out).map_err(refuse)?;
+    let stopped = || Error::Stopped { overlay: options.overlay.clone() };
+    let refuse_or_stop = |reason: String| if stop() { stopped() } else { refuse(reason) };
+    let files = render.run(&place.rendering(), stop).map_err(refuse_or_stop)?;
+    if stop() {
+        return Err(stopped());
+    }
+    let written = place.write(&files).map_err(refuse)?;
     // Reading it back before it takes its place keeps a bundle that cannot be
     // opened from replacing one that can.
-    Bundle::open(written.path()).map_err(|error| refuse(error.to_string()))?;
-    replace(written, &options.out).map_err(refuse)?;
+    Bundle::open(&written).map_err(|error| match error {
+        Error::Bundle { file, reason, .. } => refuse(format!("{file}: {reason}")),
+        error => refuse(error.to_string()),
+    })?;
+    place.put_in_place().map_err(refuse)?;
     Bundle::open(&options.out)
 }
 
@@ -73,19 +91,21 @@ impl<'a> Render<'a> {
         Ok(Self { options, root, overlay: name, components })
     }
 
-    fn run(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
-        let scratch = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+    fn run(&self, scratch: &Path, stop: &dyn Fn() -> bool) -> Result<BTreeMap<String, Vec<u8>>, String> {
         let overlay = Path::new("overlays").join(&self.overlay);
-        copy(&self.root.join("base"), &scratch.path().join("base"))?;
-        copy(&self.root.join(&overlay), &scratch.path().join(&overlay))?;
+        copy(&self.root.join("base"), &scratch.join("base"))?;
+        copy(&self.root.join(&overlay), &scratch.join(&overlay))?;
         let mut files = BTreeMap::new();
         for component in &self.components {
+            if stop() {
+                return Err("it was stopped".to_owned());
+            }
             let name = &component.name;
             let rendered = self.template(component)?;
-            let base = scratch.path().join("base").join(name);
+            let base = scratch.join("base").join(name);
             fs::write(base.join("rendered.yaml"), rendered)
                 .map_err(|error| format!("component {name}: base/{name}: {error}"))?;
-            let kustomized = self.kustomize(name, &scratch.path().join(&overlay).join(name))?;
+            let kustomized = self.kustomize(name, &scratch.join(&overlay).join(name))?;
             self.split(component, &kustomized, &mut files)?;
         }
         let header = Header {
@@ -200,46 +220,4 @@ fn check_target(out: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{} is not a bundle, so it is not replaced; name another directory", out.display()))
-}
-
-fn write_beside(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<tempfile::TempDir, String> {
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let say = |error: std::io::Error| format!("{}: {error}", parent.display());
-    fs::create_dir_all(parent).map_err(say)?;
-    let scratch = tempfile::Builder::new().prefix(".bundle-").tempdir_in(parent).map_err(say)?;
-    for (path, bytes) in files {
-        let full = scratch.path().join(path);
-        if let Some(dir) = full.parent() {
-            fs::create_dir_all(dir).map_err(say)?;
-        }
-        fs::write(&full, bytes).map_err(say)?;
-    }
-    Ok(scratch)
-}
-
-fn replace(written: tempfile::TempDir, out: &Path) -> Result<(), String> {
-    let say = |error: std::io::Error| format!("{}: {error}", out.display());
-    // Others read the bundle: a daemon, a Nix build.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(written.path(), fs::Permissions::from_mode(0o755)).map_err(say)?;
-    }
-    let fresh = written.keep();
-    let old = fresh.with_extension("old");
-    let had = out.exists();
-    if had {
-        fs::rename(out, &old).map_err(say)?;
-    }
-    if let Err(error) = fs::rename(&fresh, out) {
-        // The old bundle goes back; the first error is the one to tell.
-        if had && fs::rename(&old, out).is_err() {
-            return Err(format!("{}: {error}; the earlier bundle is at {}", out.display(), old.display()));
-        }
-        return Err(say(error));
-    }
-    if had { fs::remove_dir_all(&old).map_err(say) } else { Ok(()) }
 }

@@ -80,12 +80,13 @@ pub(super) fn check_format(format: u32) -> Result<(), String> {
 }
 
 /// toml's message spans lines with a drawing of the place; on one line it
-/// still says where and what.
+/// still says where and what, with the line that is meant.
 pub(super) fn first_lines(message: &str) -> String {
-    let lines: Vec<&str> = message
+    let lines: Vec<String> = message
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('|') && !line.contains(" | "))
+        .filter(|line| !line.is_empty() && !line.starts_with('|'))
+        .map(|line| line.split_once(" | ").map_or_else(|| line.to_owned(), |(_, text)| format!("`{text}`")))
         .collect();
     lines.join(": ")
 }

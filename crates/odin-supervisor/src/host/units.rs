@@ -28,6 +28,30 @@ pub trait Units: Send + Sync {
 pub struct Systemd;
 
 impl Systemd {
+    /// Makes sure that systemd knows a unit.
+    ///
+    /// # Errors
+    /// When it has none of this name, or cannot load it, or does not answer.
+    pub fn require(self, unit: &str) -> Result<()> {
+        let refused = |reason: String| Error::Host {
+            action: format!("use the unit {unit}"),
+            reason,
+            hint: "install K3s, or name its unit in odin.toml as `k3s-unit` of `[host]`",
+        };
+        let done = Command::new("systemctl")
+            .args(["show", "--property=LoadState", "--value", "--", unit])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| refused(format!("systemctl cannot be run: {error}")))?;
+        if !done.status.success() {
+            return Err(refused(String::from_utf8_lossy(&done.stderr).trim().replace('\n', "; ")));
+        }
+        match String::from_utf8_lossy(&done.stdout).trim() {
+            "loaded" => Ok(()),
+            state => Err(refused(format!("systemd says it is {state}"))),
+        }
+    }
+
     fn run(self, verb: &str, unit: &str) -> Result<()> {
         let refused = |reason: String| Error::Host {
             action: format!("{verb} {unit}"),

@@ -8,7 +8,7 @@ use odin_cluster::apply::ChangeSet;
 use odin_cluster::inventory::{Inventory, Past};
 use odin_cluster::undo::DirectoryStore;
 use odin_cluster::{Bundle, Cluster, Desired, Plan, Settings};
-use odin_model::event::{Observer, Verb};
+use odin_model::event::{Event, Observer, Verb};
 use serde_json::json;
 
 use super::{Apply, Outcome, STATE_NAMESPACE, Status};
@@ -38,7 +38,7 @@ pub(super) async fn apply(
     options: &Apply,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let _lock = Lock::take(&appliance.config.host.run_dir, "apply")?;
+    let _lock = Lock::take(&appliance.config.host, "apply", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let changes = apply_locked(appliance, options, observer).await?;
     Ok(outcome(&changes))
@@ -65,12 +65,17 @@ pub(super) async fn apply_locked(
     .await?;
     if changes.applied() {
         bundle_in_force::keep(appliance, directory, changes.generation)?;
+        // What is declared is wanted again. A restore applies the copy in force
+        // and says nothing about what is declared.
+        if options.bundle.is_none() {
+            Records::of(appliance).set_undone(None)?;
+        }
     }
     Ok(changes)
 }
 
 pub(super) async fn undo(appliance: &Appliance, observer: &dyn Observer) -> Result<Outcome> {
-    let _lock = Lock::take(&appliance.config.host.run_dir, "undo")?;
+    let _lock = Lock::take(&appliance.config.host, "undo", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
@@ -78,7 +83,17 @@ pub(super) async fn undo(appliance: &Appliance, observer: &dyn Observer) -> Resu
     // What an undo removes was shown by the apply that made it.
     let settings = Settings { confirmed: true, ..settings(appliance, &Apply::default()) };
     let undo = odin_cluster::undo::prepare(&cluster, &store, &secrets, &settings).await?;
+    let (inventory, _) = cluster.inventory(STATE_NAMESPACE).await?;
+    let undone = inventory.pending.map_or(inventory.digest, |pending| pending.digest);
+    // Kept first: the daemon must not bring it back, also when this is cut off.
+    Records::of(appliance).set_undone(Some(&undone))?;
     let changes = odin_cluster::undo::undo(&cluster, undo, &store, observer).await?;
+    if changes.applied() && !bundle_in_force::go_back(appliance, &changes.digest, changes.generation)? {
+        let message = "the bundle gone back to has no copy: until the next apply drift is repaired only \
+                       where it agrees with the one undone"
+            .to_owned();
+        observer.event(Event::Warning { message });
+    }
     Ok(outcome(&changes))
 }
 

@@ -7,19 +7,21 @@ use odin_cluster::bundle::{BuildOptions, Severity};
 use serde_json::json;
 
 use super::{Outcome, Status};
-use crate::Result;
+use crate::{Result, interrupt};
 
 /// Renders an overlay into a bundle.
 ///
 /// # Errors
-/// When the sources are wrong or a program fails; an earlier bundle stays.
+/// When the sources are wrong, a program fails, or an end was asked for; an
+/// earlier bundle stays.
 pub fn build(overlay: &Path, output: &Path, helm: &Path, kubectl: &Path) -> Result<Outcome> {
-    let bundle = odin_cluster::bundle::build(&BuildOptions {
+    let options = BuildOptions {
         overlay: overlay.to_owned(),
         out: output.to_owned(),
         helm: helm.to_owned(),
         kubectl: kubectl.to_owned(),
-    })?;
+    };
+    let bundle = odin_cluster::bundle::build_unless(&options, &interrupt::is_requested)?;
     Ok(Outcome::new(Status::Done, bundle.show(), &contents(&bundle)))
 }
 

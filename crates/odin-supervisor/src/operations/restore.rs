@@ -11,12 +11,12 @@ use odin_cluster::Cluster;
 use odin_model::event::{Event, Observer, StepState};
 
 use super::{Apply, Outcome, Restore, Status};
-use crate::Result;
 use crate::appliance::{Appliance, make_private_dir};
-use crate::hooks::Interruptible;
+use crate::hooks::{Interruptible, InterruptibleOnce};
 use crate::host::{K3sHost, Systemd};
 use crate::lock::Lock;
 use crate::records::{Records, RestoreRecord};
+use crate::{Result, interrupt};
 
 /// How long K3s and its node may take to become ready.
 const READY: Duration = Duration::from_secs(300);
@@ -37,10 +37,10 @@ pub(super) async fn apply(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     if let Some(into) = &options.to {
-        return extract(appliance, options, into, observer);
+        return extract(appliance, options, into, observer).await;
     }
     let backup = appliance.backup("restore")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "restore")?;
+    let _lock = Lock::take(&appliance.config.host, "restore", observer).await?;
     let state = appliance.jobs_dir();
     make_private_dir(&state)?;
     let host = Machine { appliance, observer };
@@ -51,7 +51,11 @@ pub(super) async fn apply(
         let repository = super::backup::open(appliance, backup)?;
         let snapshot = repository.resolve(&options.id)?;
         let plan = restore::plan(&repository, &snapshot.id, &options.only, measured(appliance))?;
-        let done = restore::apply(&repository, &plan, &state, &host, &Interruptible, observer)?;
+        // Before anything is staged: a unit that is not there can be neither
+        // stopped nor started again.
+        Systemd.require(&appliance.config.host.k3s_unit)?;
+        let steps = InterruptibleOnce::new(interrupt::is_requested);
+        let done = restore::apply(&repository, &plan, &state, &host, &steps, observer)?;
         Ok((plan, done))
     })?;
     let record = RestoreRecord {
@@ -73,14 +77,14 @@ pub(super) async fn apply(
     Ok(Outcome::new(Status::Done, text, &record))
 }
 
-fn extract(
+async fn extract(
     appliance: &Appliance,
     options: &Restore,
     into: &std::path::Path,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let backup = appliance.backup("restore")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "restore into a directory")?;
+    let _lock = Lock::take(&appliance.config.host, "restore into a directory", observer).await?;
     let done = tokio::task::block_in_place(|| -> Result<_> {
         let repository = super::backup::open(appliance, backup)?;
         let snapshot = repository.resolve(&options.id)?;

@@ -27,6 +27,8 @@ struct Report {
     cluster: Seen<ClusterState>,
     bundle: Seen<BundleState>,
     suspended: bool,
+    /// Digest of the bundle that was undone.
+    undone: Option<String>,
     backup: Option<BackupRecord>,
     drill: Option<DrillRecord>,
     under_way: Option<String>,
@@ -86,6 +88,7 @@ pub(super) async fn status(appliance: &Appliance) -> Result<Outcome> {
             })
             .into(),
         suspended: records.is_suspended(),
+        undone: records.undone(),
         backup: records.backup(),
         drill: records.drill(),
         under_way: crate::lock::holder(&host.run_dir),
@@ -173,6 +176,9 @@ impl fmt::Display for Report {
                 }
             }
             Seen::Unknown { unknown } => writeln!(formatter, "applied   unknown: {unknown}")?,
+        }
+        if let Some(undone) = &self.undone {
+            writeln!(formatter, "undone    bundle {}: `odin apply` brings it back", short(undone))?;
         }
         if self.suspended {
             writeln!(formatter, "drift     repair is suspended: `odin resume`")?;

@@ -16,12 +16,13 @@ pub(crate) async fn run(appliance: Appliance) -> Result<ExitStatus, Failure> {
 
 pub(crate) async fn job(base: &Path) -> Result<(), Failure> {
     start_log();
-    let interruption = tokio::spawn(async {
-        super::interruption().await;
+    let interruption = super::interruption();
+    let listener = tokio::spawn(async {
+        interruption.await;
         interrupt::request();
     });
     let done = job::carry_out(base).await;
-    interruption.abort();
+    listener.abort();
     done.map_err(Failure::from)
 }
 

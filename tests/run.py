@@ -87,6 +87,7 @@ SUITES = {
             "check",
         ),
         Suite("unit", ("cargo", "test", "--workspace", "--locked", "--quiet"), "cargo"),
+        Suite("gpu", (PYTHON, "-m", "pytest", "-q", "tests/gpu"), "pytest"),
         Suite(
             "odin",
             ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"),

@@ -20,7 +20,7 @@ sharing-file = "/etc/odin/device-plugin.yaml"
 [gpu.remediation]
 actions = ["taint", "cordon", "drain"]
 dry-run = false
-after-seconds = 5
+after = "5s"
 """
 
 NOT_SHARED = "version: v1\n"

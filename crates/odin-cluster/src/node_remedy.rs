@@ -39,6 +39,14 @@ pub struct Policy {
     pub maximum_nodes: usize,
 }
 
+impl Policy {
+    /// Whether nothing is to be done, but to take back what was.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        !(self.taint || self.cordon || self.drain)
+    }
+}
+
 /// What was done to a node and is to be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

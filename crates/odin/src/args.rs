@@ -70,6 +70,9 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: RestoreVerb,
     },
+    /// GPUs: what there is, how well it is, its metrics
+    #[command(subcommand)]
+    Gpu(Gpu),
     /// Carry out a job the daemon wrote down; its unit calls this
     #[command(hide = true)]
     Job {
@@ -81,6 +84,24 @@ pub(crate) enum Verb {
         /// Only this phase
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
         phase: Option<u8>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Gpu {
+    /// List the GPUs
+    List {
+        /// List what NVML has in place of GPUs: each field and getter with its metric, or the reason it has none
+        #[arg(long)]
+        coverage: bool,
+    },
+    /// Judge every GPU: what is wrong, how that is known, what to do; exit status 1 unless all are healthy
+    Health,
+    /// Read the GPUs and serve their metrics; its unit calls this
+    Serve {
+        /// Another address than the declared one
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<std::net::SocketAddr>,
     },
 }
 
@@ -206,7 +227,9 @@ impl Verb {
     /// The request for the supervisor; none for what this program does itself.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
-            Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Job { .. } => return None,
+            Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Gpu(_) | Self::Job { .. } => {
+                return None;
+            }
             Self::Status => Request::Status,
             Self::Plan(options) => Request::Plan(options.into()),
             Self::Apply(options) => Request::Apply(options.into()),

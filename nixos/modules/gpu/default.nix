@@ -15,6 +15,7 @@ in
   imports = [
     ./options.nix
     ./assertions.nix
+    ./declaration.nix
   ];
 
   config = lib.mkIf (config.odin.enable && cfg.enable) {
@@ -78,6 +79,8 @@ in
       after = [ generator ];
       # libnvidia-ml.so.1 of this very driver, whichever path NixOS took to it.
       environment.LD_LIBRARY_PATH = lib.makeLibraryPath [ config.hardware.nvidia.package ];
+      # Read once, at the start.
+      restartTriggers = [ config.environment.etc."odin/odin.toml".source ];
     };
 
     # The driver is unfree; nothing else of that kind may slip in. nixpkgs.config

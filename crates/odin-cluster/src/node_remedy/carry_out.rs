@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 use super::{MARKS, Mark, Plan, Policy, Step, plan};
 use crate::Error;
 use crate::cluster::{Cluster, Failure, Patience, Resource};
+use crate::lease::Lease;
 use crate::object::ObjectKey;
+use crate::settings::Settings;
+
+/// Name of the lease under which nodes are changed.
+const LEASE: &str = "odin-gpu-remedy";
 
 /// One attempt of each request: the next plan tries again, with what is so then.
 const ONCE: Patience = Patience { attempt: Duration::from_secs(10), total: Duration::ZERO };
@@ -39,40 +44,73 @@ pub enum Result {
     Failed(String),
 }
 
-/// Looks at the cluster, plans and carries out, once.
+/// Looks at the cluster, plans and carries out, once. What is changed is
+/// changed under a lease of its own, by a plan that was made under it: several
+/// servers look, and one acts.
 ///
 /// # Errors
-/// When nodes or pods cannot be listed; nothing was changed then.
+/// When nodes or pods cannot be listed, or another server has the lease;
+/// nothing was changed then.
 pub async fn attempt(
     cluster: &Cluster,
+    settings: &Settings,
     policy: &Policy,
     dry_run: bool,
 ) -> std::result::Result<(Plan, Vec<Attempt>), Error> {
+    let planned = look(cluster, policy).await?;
+    if planned.steps.is_empty() || dry_run {
+        let attempts = walk(cluster, &planned, None).await;
+        return Ok((planned, attempts));
+    }
+    let lease = Lease::acquire(cluster, LEASE, settings).await?;
+    let done = match look(cluster, policy).await {
+        Ok(planned) => {
+            let attempts = walk(cluster, &planned, Some(&lease)).await;
+            Ok((planned, attempts))
+        }
+        Err(error) => Err(error),
+    };
+    lease.release().await;
+    done
+}
+
+async fn look(cluster: &Cluster, policy: &Policy) -> std::result::Result<Plan, Error> {
     let listed = |what: &str| {
         let action = format!("list the {what}");
         move |failure: Failure| failure.into_error(&action, cluster)
     };
     let nodes = cluster.list(&nodes(), None).await.map_err(listed("nodes"))?;
     let now = Timestamp::now();
-    let mut planned = plan(&nodes, &[], policy, now);
     // Pods matter only where something is wrong; most of the time nothing is.
-    if policy.drain && nodes.iter().any(|node| node_is_unwell(node)) {
+    if policy.drain && nodes.iter().any(node_is_unwell) {
         let pods = Resource::core("Pod", "pods", true);
         let pods = cluster.list(&pods, None).await.map_err(listed("pods"))?;
-        planned = plan(&nodes, &pods, policy, now);
+        return Ok(plan(&nodes, &pods, policy, now));
     }
+    Ok(plan(&nodes, &[], policy, now))
+}
+
+/// Without a lease nothing is changed: the API server says what would come of
+/// it.
+async fn walk(cluster: &Cluster, planned: &Plan, lease: Option<&Lease>) -> Vec<Attempt> {
     let mut attempts = Vec::new();
-    let cluster = cluster.with_patience(ONCE);
+    let once = cluster.with_patience(ONCE);
     for step in &planned.steps {
-        let result = match carry_out(&cluster, step, dry_run).await {
-            Ok(()) if dry_run => Result::WouldBeDone,
+        if let Some(lease) = lease
+            && let Err(error) = lease.ensure().await
+        {
+            attempts.push(Attempt { step: step.clone(), result: Result::Failed(error.to_string()) });
+            break;
+        }
+        let result = match carry_out(&once, step, lease.is_none()).await {
+            Ok(()) if lease.is_none() => Result::WouldBeDone,
             Ok(()) => Result::Done,
             Err(failure) if failure.code() == Some(429) => Result::Blocked(failure.reason().to_owned()),
             Err(failure) => Result::Failed(failure.reason().to_owned()),
         };
         attempts.push(Attempt { step: step.clone(), result });
     }
-    Ok((planned, attempts))
+    attempts
 }
 
 fn node_is_unwell(node: &Value) -> bool {

@@ -35,6 +35,10 @@ pub fn plan(nodes: &[Value], pods: &[Value], policy: &Policy, now: Timestamp) ->
     let mut acted = nodes.iter().filter(|node| !node.marks.is_empty()).count();
     for node in &nodes {
         match node.verdict {
+            // Nothing is declared any more: what was done is no use to anybody.
+            Verdict::Unknown if !node.marks.is_empty() && policy.is_nothing() => {
+                plan.steps.push(node.mark(BTreeSet::new(), "nothing is declared to be done"));
+            }
             Verdict::Unknown => {}
             Verdict::Well if node.marks.is_empty() => {}
             Verdict::Well => {

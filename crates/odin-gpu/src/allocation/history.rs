@@ -81,11 +81,14 @@ impl History {
 impl State {
     fn observe(&mut self, now: Timestamp, gpu: &Gpu, settle: SignedDuration) -> Option<Change> {
         let turned = match (&self.fault, &gpu.fault) {
-            // The message may say more than before; the reason is what turns.
+            // A message with an age or a count is another each second: the one
+            // of the turn stays.
             (Some(old), Some(new)) => {
                 let turned = old.reason != new.reason;
                 self.clear = None;
-                self.fault = Some(new.clone());
+                if turned {
+                    self.fault = Some(new.clone());
+                }
                 turned
             }
             (None, Some(new)) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Fault, Gpu};
 
 /// Reason of a GPU that NVML no longer lists.
-pub(super) const MISSING: &str = "GpuMissing";
+pub(super) const MISSING: &str = "GpuGone";
 
 /// Remembers every GPU that was seen.
 ///
@@ -22,23 +22,27 @@ impl Roster {
     /// Takes in what was seen and gives back all that is known, by index.
     ///
     /// `seen` is an error when NVML itself could not be asked: then every GPU
-    /// has that fault.
+    /// has that fault. A GPU without a UUID answers nothing: it stands for one
+    /// that is missed, and only where none is missed it is one more.
     pub fn observe(&mut self, seen: Result<Vec<Gpu>, Fault>) -> Vec<Gpu> {
         let (seen, fault) = match seen {
             Ok(seen) => (seen, Fault::new(MISSING, "it was there before and NVML no longer lists it")),
             Err(fault) => (Vec::new(), fault),
         };
+        let (silent, seen): (Vec<Gpu>, Vec<Gpu>) = seen.into_iter().partition(|gpu| gpu.uuid.is_empty());
         let mut absent: Vec<String> = self.gpus.keys().cloned().collect();
         for gpu in seen {
             absent.retain(|uuid| *uuid != gpu.uuid);
             self.gpus.insert(gpu.uuid.clone(), gpu);
         }
+        let silent = silent.into_iter().skip(absent.len());
         for uuid in absent {
             if let Some(gpu) = self.gpus.get_mut(&uuid) {
                 gpu.fault = Some(fault.clone());
             }
         }
-        let mut all: Vec<Gpu> = self.gpus.values().cloned().collect();
+        let named = |gpu: Gpu| Gpu { uuid: format!("GPU-unknown-{}", gpu.index), ..gpu };
+        let mut all: Vec<Gpu> = self.gpus.values().cloned().chain(silent.map(named)).collect();
         all.sort_by(|one, other| (one.index, &one.uuid).cmp(&(other.index, &other.uuid)));
         all
     }
@@ -69,6 +73,18 @@ mod tests {
             [("a", Some("NvmlUnavailable")), ("b", Some("NvmlUnavailable"))]
         );
         assert_eq!(faults(&roster.observe(both())), [("a", None), ("b", None)]);
+    }
+
+    #[test]
+    fn one_that_answers_nothing_is_one_that_is_missed_or_one_more() {
+        let silent = || Gpu { index: 1, fault: Some(Fault::new("GpuLost", "")), ..Gpu::default() };
+        let mut roster = Roster::default();
+        let seen = roster.observe(Ok(vec![gpu(0, "a"), silent()]));
+        assert_eq!(faults(&seen), [("a", None), ("GPU-unknown-1", Some("GpuLost"))]);
+        let seen = roster.observe(Ok(vec![gpu(0, "a"), gpu(1, "b")]));
+        assert_eq!(faults(&seen), [("a", None), ("b", None)]);
+        let seen = roster.observe(Ok(vec![gpu(0, "a"), silent()]));
+        assert_eq!(faults(&seen), [("a", None), ("b", Some(MISSING))]);
     }
 
     #[test]

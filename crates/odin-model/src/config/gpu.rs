@@ -1,15 +1,48 @@
-//! The GPUs, and how the cluster gets them.
+//! What is read of GPUs, what is told of it, and how the cluster gets them.
+
+mod offer;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::{Deserialize, Serialize};
 
 use super::{Impossible, require_absolute};
 
-/// `[gpu]`: the GPUs of the machine, and how the cluster gets them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub use offer::{Action, Degradation, DevicePlugin, Exporter, Remediation};
+
+/// `[gpu]`: how `odin gpu serve` watches the GPUs of this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Gpu {
+    /// The NVML library: a name the dynamic linker finds, or an absolute path.
+    pub library: PathBuf,
+    /// Address and port of `/metrics`; 9400 is that of dcgm-exporter.
+    pub listen: String,
+    /// Time between two rounds of readings.
+    #[serde(with = "compact::required")]
+    pub interval: Duration,
+    /// A round that takes longer is said to hang.
+    #[serde(with = "compact::required")]
+    pub deadline: Duration,
+    /// Numbers older than this leave the page.
+    #[serde(with = "compact::required")]
+    pub maximum_age: Duration,
+    /// Whether metrics have their names of DCGM 4.6 beside the older ones.
+    pub dcgm_aliases: bool,
+    /// Label fields of DCGM that its metrics carry.
+    pub dcgm_labels: Vec<String>,
+    /// The kubelet's socket that tells which pod has which GPU.
+    pub pod_resources_socket: PathBuf,
+    /// Price of a GPU-hour, in any currency; no cost is told without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_per_gpu_hour: Option<f64>,
+    /// How long a pod may have a GPU without work before it is said to idle.
+    #[serde(with = "compact::required")]
+    pub idle_after: Duration,
+    /// Whose exporter tells the metrics.
+    pub exporter: Exporter,
     /// Whose device plugin offers the GPUs to the kubelet.
     pub device_plugin: DevicePlugin,
     /// Configuration file of NVIDIA's device plugin (`version: v1`) with
@@ -24,94 +57,62 @@ pub struct Gpu {
     pub kubelet_kubeconfig: PathBuf,
     /// Directories of CDI specifications, the one that wins last.
     pub cdi_dirs: Vec<PathBuf>,
+    /// What keeps a GPU that works from being given out. One that failed or
+    /// cannot be read never is.
+    pub unhealthy_on: Vec<Degradation>,
     /// What is done about a node whose GPUs are not all well.
     pub remediation: Remediation,
-}
-
-/// Whose device plugin offers the GPUs to the kubelet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DevicePlugin {
-    /// ODIN's own, part of `odin gpu serve`.
-    #[default]
-    Odin,
-    /// NVIDIA's, from the bundle.
-    Nvidia,
-    /// None.
-    None,
-}
-
-/// `[gpu.remediation]`: what servers do about a node whose GPUs are not all
-/// well; nothing by default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Remediation {
-    /// Actions, each taken back when the node is well again.
-    pub actions: Vec<Action>,
-    /// Only say what would be done.
-    pub dry_run: bool,
-    /// How long a node must be unwell before anything is done, in seconds.
-    pub after_seconds: u32,
-    /// Nodes that may be acted on at the same time; the others wait.
-    pub maximum_nodes: u32,
-}
-
-/// What can be done about a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Taint it, so that pods without a toleration go elsewhere.
-    Taint,
-    /// Mark it unschedulable.
-    Cordon,
-    /// Evict the pods that have a GPU, as their disruption budgets allow.
-    Drain,
 }
 
 impl Default for Gpu {
     fn default() -> Self {
         Self {
-            device_plugin: DevicePlugin::Odin,
+            library: "libnvidia-ml.so.1".into(),
+            listen: "0.0.0.0:9400".to_owned(),
+            interval: Duration::from_secs(1),
+            deadline: Duration::from_secs(5),
+            maximum_age: Duration::from_secs(15),
+            dcgm_aliases: false,
+            dcgm_labels: vec!["DCGM_FI_DRIVER_VERSION".to_owned()],
+            pod_resources_socket: "/var/lib/kubelet/pod-resources/kubelet.sock".into(),
+            price_per_gpu_hour: None,
+            idle_after: Duration::from_secs(900),
+            exporter: Exporter::default(),
+            device_plugin: DevicePlugin::default(),
             sharing_file: None,
             device_plugin_dir: "/var/lib/kubelet/device-plugins".into(),
             kubelet_kubeconfig: "/var/lib/rancher/k3s/agent/kubelet.kubeconfig".into(),
             cdi_dirs: vec!["/etc/cdi".into(), "/var/run/cdi".into()],
+            unhealthy_on: Degradation::DEFAULT.to_vec(),
             remediation: Remediation::default(),
         }
     }
 }
 
-impl Default for Remediation {
-    fn default() -> Self {
-        Self { actions: Vec::new(), dry_run: true, after_seconds: 60, maximum_nodes: 1 }
-    }
-}
-
 impl Gpu {
     pub(super) fn validate(&self) -> Result<(), Impossible> {
-        if let Some(file) = &self.sharing_file {
-            require_absolute("gpu.sharing-file", file)?;
+        require_absolute("gpu.pod-resources-socket", &self.pod_resources_socket)?;
+        if self.library.components().count() > 1 {
+            require_absolute("gpu.library", &self.library)?;
         }
-        require_absolute("gpu.device-plugin-dir", &self.device_plugin_dir)?;
-        require_absolute("gpu.kubelet-kubeconfig", &self.kubelet_kubeconfig)?;
-        for directory in &self.cdi_dirs {
-            require_absolute("gpu.cdi-dirs", directory)?;
-        }
-        let actions = &self.remediation.actions;
-        if (1..actions.len()).any(|at| actions[..at].contains(&actions[at])) {
+        if self.listen.parse::<std::net::SocketAddr>().is_err() {
             return Err(Impossible::new(
-                "gpu.remediation.actions",
-                format!("{actions:?}"),
-                "names one twice",
+                "gpu.listen",
+                &self.listen,
+                "must be an address and a port, for example \"0.0.0.0:9400\"",
             ));
         }
-        if self.remediation.maximum_nodes == 0 {
-            return Err(Impossible::new(
-                "gpu.remediation.maximum-nodes",
-                0,
-                "must be 1 or more; no action at all is `actions = []`",
-            ));
+        for (key, span) in [("gpu.interval", self.interval), ("gpu.deadline", self.deadline)] {
+            if span.is_zero() {
+                return Err(Impossible::new(key, "0s", "must be longer than nothing"));
+            }
         }
-        Ok(())
+        match self.price_per_gpu_hour {
+            Some(price) if !price.is_finite() || price < 0.0 => {
+                return Err(Impossible::new("gpu.price-per-gpu-hour", price, "must be 0 or more"));
+            }
+            _ => {}
+        }
+        self.validate_offer()
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use odin_cluster::Cluster;
 use odin_cluster::node_remedy::{self, Attempt, Policy, Result as Outcome};
+use odin_cluster::{Cluster, Settings};
 use odin_model::config::{Action, Remediation, Role};
 use serde::Serialize;
 
 use super::Shared;
-use crate::Result;
+use crate::operations::STATE_NAMESPACE;
 use crate::records::Records;
+use crate::{Error, Result};
 
 /// How often the nodes are looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -28,23 +29,36 @@ struct Record<'a> {
     attempts: &'a [Attempt],
 }
 
-/// Looks after the nodes for ever; servers only, and only where something is
-/// declared.
+/// Looks after the nodes for ever; servers only. Where nothing is declared it
+/// takes back what an earlier declaration had done, and ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     let config = &shared.appliance.config;
     let declared = &config.gpu.remediation;
-    if config.host.role == Role::Agent || declared.actions.is_empty() {
+    if config.host.role == Role::Agent {
         return;
     }
     let policy = policy(declared);
+    let dry_run = declared.dry_run && !policy.is_nothing();
     let mut told = Told::default();
     loop {
         tokio::time::sleep(LOOK).await;
         if shared.restoring.load(std::sync::atomic::Ordering::SeqCst) {
             continue;
         }
-        if let Err(error) = look(&shared, &policy, declared.dry_run, &mut told).await {
-            tracing::warn!(%error, "nodes with faulty GPUs are not looked after; trying again");
+        match look(&shared, &policy, dry_run, &mut told).await {
+            Ok(true) if policy.is_nothing() => return,
+            Ok(_) => {}
+            Err(Error::Cluster(odin_cluster::Error::Held { holder, .. })) => {
+                tracing::debug!(holder, "another server looks after nodes with faulty GPUs");
+            }
+            Err(error) => {
+                // A cluster that is not there yet is no news every ten seconds.
+                let reason = error.to_string();
+                if reason != told.error {
+                    tracing::warn!(%error, "nodes with faulty GPUs are not looked after; trying again");
+                }
+                told.error = reason;
+            }
         }
     }
 }
@@ -54,11 +68,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
 struct Told {
     attempts: Vec<Attempt>,
     held: Vec<(String, String)>,
+    error: String,
 }
 
-async fn look(shared: &Shared, policy: &Policy, dry_run: bool, told: &mut Told) -> Result<()> {
+/// Looks once; whether there was nothing to do.
+async fn look(shared: &Shared, policy: &Policy, dry_run: bool, told: &mut Told) -> Result<bool> {
     let cluster = Cluster::connect(&shared.appliance.config.host.kubeconfig).await?;
-    let (plan, attempts) = node_remedy::attempt(&cluster, policy, dry_run).await?;
+    let settings = Settings {
+        state_namespace: STATE_NAMESPACE.to_owned(),
+        holder: shared.appliance.name(),
+        ..Settings::default()
+    };
+    let (plan, attempts) = node_remedy::attempt(&cluster, &settings, policy, dry_run).await?;
     for (node, reason) in plan.held.iter().filter(|held| !told.held.contains(held)) {
         tracing::info!(node, reason, "a node with faulty GPUs is left alone for now");
     }
@@ -74,8 +95,8 @@ async fn look(shared: &Shared, policy: &Policy, dry_run: bool, told: &mut Told) 
         let record = Record { time: jiff::Timestamp::now(), dry_run, attempts: &fresh };
         Records::of(&shared.appliance).append(FILE, &record)?;
     }
-    *told = Told { attempts, held: plan.held };
-    Ok(())
+    *told = Told { attempts, held: plan.held, error: String::new() };
+    Ok(plan.steps.is_empty())
 }
 
 /// The same thing with the same end; the version of the node does not count.
@@ -99,7 +120,7 @@ fn policy(declared: &Remediation) -> Policy {
         taint: has(Action::Taint),
         cordon: has(Action::Cordon),
         drain: has(Action::Drain),
-        after: SignedDuration::from_secs(declared.after_seconds.into()),
+        after: SignedDuration::try_from(declared.after).unwrap_or(SignedDuration::MAX),
         maximum_nodes: usize::try_from(declared.maximum_nodes).unwrap_or(usize::MAX),
     }
 }

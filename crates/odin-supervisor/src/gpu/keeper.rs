@@ -76,9 +76,10 @@ impl<I: Inventory> Keeper<I> {
         }
     }
 
-    /// Looks once: what is offered now, and which GPUs turned.
-    pub fn look(&mut self, now: Timestamp) -> (Offer, Vec<Change>) {
-        let seen = self.inventory.observe();
+    /// Looks once: what is offered now, and which GPUs turned. None while the
+    /// GPUs are being read.
+    pub fn look(&mut self, now: Timestamp) -> Option<(Offer, Vec<Change>)> {
+        let seen = self.inventory.observe()?;
         let unknown = seen.as_ref().err().cloned();
         let mut troubles: Vec<String> =
             unknown.as_ref().map(|fault| fault.message.clone()).into_iter().collect();
@@ -96,7 +97,7 @@ impl<I: Inventory> Keeper<I> {
         }
         let labels = labels::labels(&self.inventory.machine(), &gpus, &self.sharing);
         let policy = self.sharing.policy;
-        (Offer { gpus, resources, names, policy, labels, unknown, troubles }, changes)
+        Some((Offer { gpus, resources, names, policy, labels, unknown, troubles }, changes))
     }
 
     /// Looks for ever. The offer is sent on when it is another one.
@@ -106,7 +107,7 @@ impl<I: Inventory> Keeper<I> {
         let mut told: Vec<String> = Vec::new();
         loop {
             ticks.tick().await;
-            let (offer, turned) = self.look(Timestamp::now());
+            let Some((offer, turned)) = self.look(Timestamp::now()) else { continue };
             for trouble in offer.troubles.iter().filter(|trouble| !told.contains(trouble)) {
                 tracing::warn!(trouble, "not every GPU can be offered");
             }

@@ -2,6 +2,7 @@
 //! `GPUHealthy`, and an event for each turn. With the kubelet's identity, for
 //! its own node only.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,10 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// The most a condition says; the rest is in the events.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// Reports for ever.
+/// Reports for ever; the labels only where they are wanted.
 pub async fn run(
     kubeconfig: PathBuf,
+    labels: bool,
     mut offers: watch::Receiver<Arc<Offer>>,
     mut changes: mpsc::Receiver<Change>,
 ) {
@@ -36,7 +38,7 @@ pub async fn run(
     }
     let mut untold = None;
     loop {
-        match report(&kubeconfig, &mut offers, &mut changes, &mut untold).await {
+        match report(&kubeconfig, labels, &mut offers, &mut changes, &mut untold).await {
             Ok(()) => return,
             Err(error) => {
                 let reason = error.to_string();
@@ -55,6 +57,7 @@ pub async fn run(
 /// Connects and reports until it fails; well only when nothing more comes.
 async fn report(
     kubeconfig: &Path,
+    labels: bool,
     offers: &mut watch::Receiver<Arc<Offer>>,
     changes: &mut mpsc::Receiver<Change>,
     untold: &mut Option<Change>,
@@ -67,7 +70,7 @@ async fn report(
             *untold = None;
         }
         let offer = Arc::clone(&offers.borrow_and_update());
-        if node_report::report(&cluster, &node, &of(&offer)).await? {
+        if node_report::report(&cluster, &node, &of(&offer, labels)).await? {
             tracing::debug!(node, "the node's GPUs were reported");
         }
         tokio::select! {
@@ -82,8 +85,9 @@ async fn report(
     }
 }
 
-fn of(offer: &Offer) -> NodeReport {
-    NodeReport { labels: offer.labels.clone(), condition: condition(offer) }
+fn of(offer: &Offer, labels: bool) -> NodeReport {
+    let labels = if labels { offer.labels.clone() } else { BTreeMap::new() };
+    NodeReport { labels, condition: condition(offer) }
 }
 
 fn condition(offer: &Offer) -> Option<Condition> {

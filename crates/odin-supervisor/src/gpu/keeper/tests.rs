@@ -17,8 +17,8 @@ impl Told {
 }
 
 impl Inventory for Told {
-    fn observe(&mut self) -> Result<Vec<Gpu>, Fault> {
-        self.0.lock().expect("a lock").clone()
+    fn observe(&mut self) -> Option<Result<Vec<Gpu>, Fault>> {
+        Some(self.0.lock().expect("a lock").clone())
     }
 
     fn machine(&mut self) -> Machine {
@@ -39,6 +39,10 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).expect("a time")
 }
 
+fn look(keeper: &mut Keeper<Told>, second: i64) -> (Offer, Vec<Change>) {
+    keeper.look(at(second)).expect("GPUs that were read")
+}
+
 fn faults(offer: &Offer) -> Vec<Option<&str>> {
     let devices = offer.resources.iter().flat_map(|resource| &resource.devices);
     devices.map(|device| device.fault.as_ref().map(|fault| fault.reason.as_str())).collect()
@@ -50,21 +54,21 @@ fn a_device_is_offered_once_a_specification_names_it() {
     let told = Told(Arc::new(Mutex::new(Ok(vec![gpu(0), gpu(1)]))));
     let directories = vec![directory.path().to_owned()];
     let mut keeper = Keeper::new(told, Sharing::default(), directories, SETTLE);
-    let (offer, _) = keeper.look(at(0));
+    let (offer, _) = look(&mut keeper, 0);
     assert_eq!(faults(&offer), [Some(NO_CDI_DEVICE), Some(NO_CDI_DEVICE)]);
     // The GPU itself is well: the node's condition must not say otherwise.
     assert!(offer.gpus.iter().all(|gpu| gpu.fault.is_none()));
 
     fs::write(directory.path().join("nvidia.json"), specification(&[0])).expect("a file");
-    let (offer, _) = keeper.look(at(1));
+    let (offer, _) = look(&mut keeper, 1);
     assert_eq!(faults(&offer), [None, Some(NO_CDI_DEVICE)]);
     fs::write(directory.path().join("nvidia.json"), specification(&[0, 1])).expect("a file");
-    let (offer, _) = keeper.look(at(2));
+    let (offer, _) = look(&mut keeper, 2);
     assert_eq!(faults(&offer), [None, None]);
     assert_eq!(offer.names["GPU-1"], "nvidia.com/gpu=1");
 
     fs::write(directory.path().join("nvidia.json"), "{").expect("a file");
-    let (offer, _) = keeper.look(at(3));
+    let (offer, _) = look(&mut keeper, 3);
     assert_eq!(faults(&offer), [Some(NO_CDI_DEVICE), Some(NO_CDI_DEVICE)]);
     assert!(offer.troubles[0].contains("nvidia.json"), "{:?}", offer.troubles);
 }
@@ -75,19 +79,19 @@ fn a_fault_counts_at_once_and_its_end_after_a_while() {
     fs::write(directory.path().join("nvidia.json"), specification(&[0, 1])).expect("a file");
     let told = Told(Arc::new(Mutex::new(Ok(vec![gpu(0), gpu(1)]))));
     let mut keeper = Keeper::new(told.clone(), Sharing::default(), vec![directory.path().to_owned()], SETTLE);
-    assert_eq!(faults(&keeper.look(at(0)).0), [None, None]);
+    assert_eq!(faults(&look(&mut keeper, 0).0), [None, None]);
     // It vanished from NVML's list.
     told.say(Ok(vec![gpu(0)]));
-    let (offer, changes) = keeper.look(at(1));
-    assert_eq!(faults(&offer), [None, Some("GpuMissing")]);
+    let (offer, changes) = look(&mut keeper, 1);
+    assert_eq!(faults(&offer), [None, Some("GpuGone")]);
     assert_eq!(changes.len(), 1);
     told.say(Err(Fault::new("NvmlUnavailable", "the library is gone")));
-    let (offer, changes) = keeper.look(at(2));
+    let (offer, changes) = look(&mut keeper, 2);
     assert_eq!(faults(&offer), [Some("NvmlUnavailable"); 2]);
     assert_eq!((changes.len(), offer.troubles.as_slice()), (2, &["the library is gone".to_owned()][..]));
     told.say(Ok(vec![gpu(0), gpu(1)]));
-    assert_eq!(faults(&keeper.look(at(3)).0), [Some("NvmlUnavailable"); 2]);
-    let (offer, changes) = keeper.look(at(13));
+    assert_eq!(faults(&look(&mut keeper, 3).0), [Some("NvmlUnavailable"); 2]);
+    let (offer, changes) = look(&mut keeper, 13);
     assert_eq!(faults(&offer), [None, None]);
     assert_eq!(changes.len(), 2);
 }
@@ -98,7 +102,7 @@ fn a_strategy_that_does_not_fit_offers_nothing_and_says_so() {
     partitioned.mig = Some(vec![MigDevice { profile: "1g.10gb".into(), ..MigDevice::default() }]);
     let told = Told(Arc::new(Mutex::new(Ok(vec![gpu(0), partitioned]))));
     let sharing = Sharing { mig_strategy: MigStrategy::Single, ..Sharing::default() };
-    let (offer, _) = Keeper::new(told, sharing, Vec::new(), SETTLE).look(at(0));
+    let (offer, _) = look(&mut Keeper::new(told, sharing, Vec::new(), SETTLE), 0);
     assert!(offer.resources.is_empty());
     assert!(offer.troubles[0].contains("single"), "{:?}", offer.troubles);
 }

@@ -1,96 +1,109 @@
-//! What does not change while a GPU is there.
+//! How near GPUs are to each other and to memory nodes.
+//!
+//! NVML tells it for pairs, so it is no number of a sample. It is read by a
+//! thread of its own whenever the set of GPUs is another: a call that hangs
+//! costs the choice by topology, nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nvml_wrapper::enum_wrappers::device::TopologyLevel;
 use nvml_wrapper::{Device, Nvml};
 
-use super::Devices;
 use crate::allocation::{Link, LinkKind};
+use crate::fields::MAXIMUM_LINKS;
+use crate::fleet::{self, Fleet, Shared};
+use crate::sample::Slot;
 
-/// Most NVLinks of one GPU (`NVML_NVLINK_MAX_LINKS` of nvml.h).
-const MAXIMUM_LINKS: u32 = 18;
 /// How often the set of GPUs is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// MIG mode can be switched while a GPU is there; this is when it is noticed.
-const AGAIN: u32 = 5;
 
+/// What is around one GPU.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Facts {
+pub(super) struct Surroundings {
+    /// Memory node of the processor it hangs on.
     pub(super) numa: Option<u32>,
-    pub(super) memory_mib: u64,
-    pub(super) compute: Option<(u32, u32)>,
-    pub(super) mig_capable: bool,
-    pub(super) mig_enabled: bool,
+    /// How near other GPUs are.
     pub(super) links: Vec<Link>,
 }
 
-/// Starts the thread that reads them. Without it devices have no facts, which
-/// costs labels and the choice by topology, nothing else.
-pub(super) fn follow(devices: &Devices) {
-    let devices = devices.clone();
-    let started = std::thread::Builder::new().name("gpu-facts".to_owned()).spawn(move || run(&devices));
-    if let Err(error) = started {
-        tracing::error!(%error, "cannot start the thread that reads how GPUs are connected");
-    }
-}
+/// UUID and PCI address.
+type Present = BTreeSet<(String, String)>;
 
-fn run(devices: &Devices) {
-    let shared = Arc::clone(&devices.fleet.shared);
-    let mut seen = BTreeSet::new();
-    let mut round: u32 = 0;
-    while !shared.is_stopping() {
-        let session = shared.library().state.as_ref().ok().map(|open| Arc::clone(&open.session));
-        let present = identities(devices);
-        if let Some(session) = session.filter(|_| present != seen || round.is_multiple_of(AGAIN)) {
-            let facts = read(session.nvml(), &present);
-            *devices.known() = facts;
-            seen = present;
+/// What is around each GPU of a fleet, as it was read last.
+#[derive(Clone, Debug)]
+pub(super) struct Topology(Arc<Mutex<BTreeMap<String, Surroundings>>>);
+
+impl Topology {
+    /// Starts the thread that reads it.
+    pub(super) fn follow(fleet: &Fleet) -> Self {
+        let topology = Self(Arc::default());
+        let followed = topology.clone();
+        fleet::spawn("gpu-topology", &fleet.shared, move |shared| followed.run(shared));
+        topology
+    }
+
+    pub(super) fn of(&self, uuid: &str) -> Surroundings {
+        self.known().get(uuid).cloned().unwrap_or_default()
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Surroundings>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, shared: &Arc<Shared>) {
+        let mut read = Present::new();
+        while !shared.is_stopping() {
+            let present = present(shared);
+            let session = shared.library().state.as_ref().ok().map(|open| Arc::clone(&open.session));
+            if let Some(session) = session.filter(|_| present != read) {
+                let around = around(session.nvml(), &present);
+                *self.known() = around;
+                read = present;
+            }
+            shared.sleep(LOOK);
         }
-        round = round.wrapping_add(1);
-        shared.sleep(LOOK);
     }
 }
 
-/// UUID, index and PCI address of every GPU that told them.
-fn identities(devices: &Devices) -> BTreeSet<(String, u32, String)> {
-    let slots = devices.fleet.shared.slots().clone();
-    let of = |slot: &Arc<crate::sample::Slot>| {
-        let identity = &slot.front().identity.as_ref()?.identity.clone();
-        Some((identity.uuid.clone(), identity.index, identity.pci_bus_id.clone()))
+fn present(shared: &Shared) -> Present {
+    let of = |slot: &Arc<Slot>| {
+        let front = slot.front();
+        let identity = &front.identity.as_ref()?.identity;
+        Some((identity.uuid.clone(), identity.pci_bus_id.clone()))
     };
-    slots.iter().filter_map(of).collect()
+    shared.slots().iter().filter_map(of).collect()
 }
 
-fn read(nvml: &Nvml, present: &BTreeSet<(String, u32, String)>) -> BTreeMap<String, Facts> {
-    let open: Vec<(&str, &str, Device<'_>)> = present
+/// One GPU while pairs are compared.
+struct End<'a> {
+    uuid: &'a str,
+    pci: &'a str,
+    device: Device<'a>,
+    nvlinks: Vec<Option<String>>,
+}
+
+fn around(nvml: &Nvml, present: &Present) -> BTreeMap<String, Surroundings> {
+    let ends: Vec<End<'_>> = present
         .iter()
-        .filter_map(|(uuid, _, pci)| Some((uuid.as_str(), pci.as_str(), nvml.device_by_uuid(uuid.as_str()).ok()?)))
+        .filter_map(|(uuid, pci)| {
+            let device = nvml.device_by_uuid(uuid.as_str()).ok()?;
+            let nvlinks = nvlinks(&device);
+            Some(End { uuid, pci, device, nvlinks })
+        })
         .collect();
-    let active: Vec<Vec<Option<String>>> = open.iter().map(|(_, _, device)| nvlinks(device)).collect();
-    let mut all = BTreeMap::new();
-    for (at, (uuid, pci, device)) in open.iter().enumerate() {
-        let compute = device.cuda_compute_capability().ok();
-        let mode = device.mig_mode().ok();
-        let links = (0..open.len()).filter(|other| *other != at).filter_map(|other| {
-            let (to, peer_pci, peer) = &open[other];
-            let kind = between(device, peer, nvlinks_between((&active[at], pci), (&active[other], peer_pci)))?;
-            Some(Link { to: (*to).to_owned(), kind })
-        });
-        let facts = Facts {
-            numa: numa(pci),
-            memory_mib: device.memory_info().map(|memory| memory.total >> 20).unwrap_or_default(),
-            compute: compute.and_then(|at| Some((at.major.try_into().ok()?, at.minor.try_into().ok()?))),
-            mig_capable: mode.is_some(),
-            mig_enabled: mode.is_some_and(|mode| mode.current == 1),
-            links: links.collect(),
-        };
-        all.insert((*uuid).to_owned(), facts);
-    }
-    all
+    let to = |end: &End<'_>, other: &End<'_>| {
+        Some(Link { to: other.uuid.to_owned(), kind: between(nvml, end, other)? })
+    };
+    ends.iter()
+        .map(|end| {
+            let others = ends.iter().filter(|other| other.uuid != end.uuid);
+            let links = others.filter_map(|other| to(end, other)).collect();
+            (end.uuid.to_owned(), Surroundings { numa: numa(end.pci), links })
+        })
+        .collect()
 }
 
 /// Addresses at the other ends of the links that are up; none where the driver
@@ -118,11 +131,14 @@ fn nvlinks_between(one: (&[Option<String>], &str), other: (&[Option<String>], &s
     u32::try_from(if direct > 0 { direct } else { switched() }).unwrap_or(MAXIMUM_LINKS)
 }
 
-fn between(device: &Device<'_>, peer: &Device<'_>, nvlinks: u32) -> Option<LinkKind> {
+fn between(nvml: &Nvml, one: &End<'_>, other: &End<'_>) -> Option<LinkKind> {
+    let nvlinks = nvlinks_between((&one.nvlinks, one.pci), (&other.nvlinks, other.pci));
     if nvlinks > 0 {
         return Some(LinkKind::NvLink(nvlinks));
     }
-    Some(match device.topology_common_ancestor(peer.clone()).ok()? {
+    // The call takes a handle of its own.
+    let peer = nvml.device_by_uuid(other.uuid).ok()?;
+    Some(match one.device.topology_common_ancestor(peer).ok()? {
         TopologyLevel::Internal => LinkKind::Board,
         TopologyLevel::Single => LinkKind::SingleSwitch,
         TopologyLevel::Multiple => LinkKind::MultipleSwitches,

@@ -87,13 +87,18 @@ SUITES = {
             "check",
         ),
         Suite("unit", ("cargo", "test", "--workspace", "--locked", "--quiet"), "cargo"),
-        Suite("gpu", (PYTHON, "-m", "pytest", "-q", "tests/gpu"), "pytest"),
         Suite(
             "odin",
             ("cargo", "build", "--release", "--locked", "--quiet", "--bin", "odin"),
             "check",
         ),
         Suite("tools", (PYTHON, "-m", "odin_lab.tools"), "check", environment=LAB_PATH),
+        Suite(
+            "gpu",
+            (PYTHON, "-m", "pytest", "-q", "tests/gpu"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
         Suite("nix tools", ("tests/nix/tools",), "check"),
         # What it skips, and why, is part of its output.
         Suite("nix", (PYTHON, "-m", "pytest", "-q", "-rs", "tests/nix"), "pytest"),

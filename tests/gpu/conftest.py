@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
-from simulation import Simulation, build
+import exporter  # noqa: E402
+from simulation import Simulation, build  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,18 @@ def simulation(library: Path, tmp_path: Path) -> Simulation:
 @pytest.fixture
 def old_simulation(old_library: Path, tmp_path: Path) -> Simulation:
     return Simulation(old_library, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def odin() -> Path:
+    return exporter.build()
+
+
+@pytest.fixture
+def machine(odin: Path, simulation: Simulation, tmp_path: Path) -> exporter.Machine:
+    return exporter.Machine(odin, simulation, tmp_path)
+
+
+@pytest.fixture
+def old_machine(odin: Path, old_simulation: Simulation, tmp_path: Path) -> exporter.Machine:
+    return exporter.Machine(odin, old_simulation, tmp_path)

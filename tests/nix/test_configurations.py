@@ -61,7 +61,8 @@ def test_every_key_can_be_written(check: Checker, program: Path, tmp_path: Path)
     left_alone = {
         *(f"host.{key}" for key in ("name", "k3s-data-dir", "kubeconfig", "cri-socket")),
         *("host.state-dir", "host.run-dir", "host.lock-timeout"),
-        *("gpu.library", "gpu.interval", "gpu.deadline", "gpu.maximum-age"),
+        # How GPUs are read, and paths that are the kubelet's.
+        *("gpu.interval", "gpu.deadline", "gpu.maximum-age"),
         *("gpu.pod-resources-socket", "gpu.device-plugin-dir", "gpu.kubelet-kubeconfig"),
         "gpu.cdi-dirs",
     }

@@ -5,6 +5,7 @@
 //! have the same slots, in the order of the exposition, so a round of readings
 //! is one vector of numbers and a scrape walks it once.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::family::{self, Family};
@@ -30,6 +31,8 @@ pub(crate) struct Catalogue {
     /// Calls by getter, in the order of the table.
     pub(crate) getters: Vec<GetterPlan>,
     slots: usize,
+    /// Metrics by their name.
+    by_name: HashMap<&'static str, usize>,
 }
 
 /// One metric and its slots.
@@ -73,7 +76,7 @@ impl Catalogue {
 
     /// The slot of a metric with these labels.
     pub(crate) fn slot(&self, family: &str, labels: &str) -> Option<usize> {
-        let metric = self.metrics.iter().find(|metric| metric.family.name == family)?;
+        let metric = self.metrics.get(*self.by_name.get(family)?)?;
         let at = metric.labels.iter().position(|found| found == labels)?;
         Some(metric.first + at)
     }
@@ -93,7 +96,8 @@ impl Catalogue {
         }
         let metrics = samples.metrics();
         let slots = metrics.iter().map(|metric| metric.labels.len()).sum();
-        let mut catalogue = Self { metrics, fields: Vec::new(), getters: Vec::new(), slots };
+        let by_name = metrics.iter().enumerate().map(|(at, metric)| (metric.family.name, at)).collect();
+        let mut catalogue = Self { metrics, fields: Vec::new(), getters: Vec::new(), slots, by_name };
         catalogue.fields = catalogue.plan_fields();
         catalogue.getters = catalogue.plan_getters();
         catalogue

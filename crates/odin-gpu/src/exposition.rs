@@ -172,6 +172,3 @@ impl crate::sample::Instance {
         text
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,6 @@
 //! a verdict) takes what is there and waits for nobody.
 
 mod listener;
-pub(crate) mod storm;
 mod watch;
 
 use std::path::PathBuf;
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::account::Accounts;
 use crate::events::Events;
 use crate::exposition;
+use crate::health::Baseline;
 use crate::nvml::{Session, Unavailable};
 use crate::pods::Pods;
 use crate::sample::Slot;
@@ -58,6 +58,9 @@ pub struct Fleet {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// What is known of the baseline.
+pub(crate) type Known = std::result::Result<Option<Baseline>, String>;
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: Options,
@@ -66,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) pods: Mutex<Pods>,
     pub(crate) accounts: Mutex<Accounts>,
+    baseline: Mutex<Arc<Known>>,
     /// Rises with every published sample, so that a scrape can tell whether
     /// anything is new.
     pub(crate) news: AtomicU64,
@@ -106,6 +110,7 @@ impl Fleet {
             events: Events::default(),
             pods: Mutex::new(Pods::default()),
             accounts: Mutex::new(Accounts::default()),
+            baseline: Mutex::new(Arc::new(Ok(None))),
             news: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             asleep: Mutex::new(()),
@@ -145,6 +150,16 @@ impl Fleet {
 }
 
 impl Fleet {
+    /// Measures the GPUs against this from now on; with an error nobody knows
+    /// what they were.
+    pub fn set_baseline(&self, baseline: std::result::Result<Option<Baseline>, String>) {
+        *self.shared.baseline.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(baseline);
+    }
+
+    pub(crate) fn baseline(&self) -> Arc<Known> {
+        Arc::clone(&self.shared.baseline.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Ends the threads that still answer; one inside the driver ends with the
     /// process.
     pub fn stop(&self) {

@@ -20,9 +20,11 @@ pub(crate) fn of(identity: Identity, session: &Session, options: &Options) -> La
     label(&mut all, "device", &format!("nvidia{}", identity.minor.unwrap_or(identity.index)));
     label(&mut all, "modelName", &identity.name);
     label(&mut all, "hostname", &options.hostname);
+    let driver = session.nvml().sys_driver_version().unwrap_or_default();
+    let nvml = session.nvml().sys_nvml_version().unwrap_or_default();
     for name in &options.dcgm_labels {
-        if let Some(value) = dcgm::label_value(name, &identity, session.nvml()) {
-            label(&mut all, name, &value);
+        if let Some(value) = dcgm::label_value(name, &identity, &driver, &nvml) {
+            label(&mut all, name, value);
         }
     }
     Labelled { identity, short, dcgm: all }
@@ -53,20 +55,6 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> String {
         label(&mut text, name, value);
     }
     text
-}
-
-/// CRC errors of all NVLinks, by whichever of NVML's ways of counting them
-/// counted most.
-pub(crate) fn nvlink_crc_errors(values: &[f64]) -> Option<f64> {
-    static SLOTS: LazyLock<[Option<usize>; 3]> = LazyLock::new(|| {
-        [
-            CATALOGUE.slot("odin_gpu_nvlink_crc_flit_errors_total", ""),
-            CATALOGUE.slot("odin_gpu_nvlink_crc_data_errors_total", ""),
-            CATALOGUE.slot("odin_gpu_nvlink_errors_total", r#"error="data_link_crc""#),
-        ]
-    });
-    let read = |slot: &Option<usize>| values.get((*slot)?).copied().filter(|value| !value.is_nan());
-    SLOTS.iter().filter_map(read).reduce(f64::max)
 }
 
 /// Slots of the clock event reasons.

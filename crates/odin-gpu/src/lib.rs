@@ -32,7 +32,9 @@ mod labels;
 pub mod nvml;
 mod pods;
 mod process;
+mod rates;
 mod reader;
+pub mod reference;
 mod sample;
 mod xid;
 

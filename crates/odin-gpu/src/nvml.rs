@@ -238,6 +238,3 @@ pub(crate) fn open(path: &Path) -> std::result::Result<Session, Unavailable> {
         Nvml::builder().lib_path(path.as_os_str()).init().map_err(|error| Unavailable::of(path, &error))?;
     Ok(Session::new(nvml, getters::all()))
 }
-
-#[cfg(test)]
-mod tests;

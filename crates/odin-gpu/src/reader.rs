@@ -327,6 +327,3 @@ fn check(result: Result<()>) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;

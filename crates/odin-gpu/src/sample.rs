@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::identity::Identity;
 use crate::nvml::Code;
 use crate::process::ProcessUse;
+use crate::rates::Rates;
 use crate::reader::Answered;
 
 /// Everything one round read.
@@ -20,8 +21,8 @@ pub(crate) struct Sample {
     pub(crate) answered: Answered,
     pub(crate) processes: Vec<ProcessUse>,
     pub(crate) instances: Vec<Instance>,
-    /// CRC errors of NVLink a second, over the last seconds.
-    pub(crate) nvlink_error_rate: Option<f64>,
+    /// How fast counters of errors rise.
+    pub(crate) rates: Rates,
 }
 
 impl Sample {
@@ -33,7 +34,7 @@ impl Sample {
             answered: Answered::default(),
             processes: Vec::new(),
             instances: Vec::new(),
-            nvlink_error_rate: None,
+            rates: Rates::default(),
         }
     }
 }

@@ -1,29 +1,27 @@
-//! `odin gpu`: the page of metrics, the device plugin, and what it tells a
-//! person.
+//! The GPUs of this machine: `odin gpu`.
 //!
-//! `serve` runs as a unit of its own (odin-gpu.service), so that a driver that
-//! hangs is no trouble of the supervisor's. `list` and `health` ask it over
-//! its socket, because it remembers XIDs; without it they read for themselves.
-//! Metrics, verdicts and the [`offer`] to the kubelet come from one fleet.
+//! [`serve`] runs as a unit of its own (odin-gpu.service), so that a driver
+//! that hangs is no trouble of the supervisor's: one [`Fleet`] reads the GPUs,
+//! and what is made of it stands beside each other here. [`exporter`] serves
+//! the metrics and verdicts, [`baseline`] keeps what the GPUs are measured
+//! against, [`offer`] takes them to the kubelet. `list` and `health` ask the service, because it remembers XIDs;
+//! without it they read for themselves. `odin verify` asks the service alone.
 
+pub mod baseline;
+mod exporter;
 pub mod inventory;
 pub mod keeper;
+mod local;
 pub mod node;
 pub mod offer;
 pub mod plugin;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use odin_gpu::health::Health;
-use odin_gpu::{CONTENT_TYPE, Devices, Fleet, Options, PodSource, coverage};
-use odin_model::config::Exporter;
+use odin_gpu::health::{Baseline, Health};
+use odin_gpu::{Devices, Fleet, Options, PodSource, coverage};
+use odin_model::config::{Exporter, Gpu};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -45,15 +43,21 @@ const CONTAINER_LOGS: &str = "/var/log/containers";
 /// Time between two questions to the kubelet.
 const ASK_KUBELET: Duration = Duration::from_secs(10);
 
+/// The `[gpu]` section; the default one where none is declared, for a person
+/// who looks at GPUs nobody declared.
+fn declared(appliance: &Appliance) -> Gpu {
+    appliance.config.gpu.clone().unwrap_or_default()
+}
+
 fn options(appliance: &Appliance) -> Options {
-    let gpu = &appliance.config.gpu;
+    let gpu = declared(appliance);
     Options {
-        library: gpu.library.clone(),
+        library: gpu.library,
         interval: gpu.interval,
         deadline: gpu.deadline,
         maximum_age: gpu.maximum_age,
         hostname: appliance.name(),
-        dcgm_labels: gpu.dcgm_labels.clone(),
+        dcgm_labels: gpu.dcgm_labels,
         dcgm_aliases: gpu.dcgm_aliases,
         price_per_gpu_hour: gpu.price_per_gpu_hour,
         idle_after: gpu.idle_after,
@@ -63,54 +67,39 @@ fn options(appliance: &Appliance) -> Options {
     }
 }
 
-/// What the routes share: the fleet, what is offered, and a buffer that is used
-/// again.
-#[derive(Debug)]
-struct Shared {
-    fleet: Fleet,
-    offering: Offering,
-    page: Mutex<Arc<Vec<u8>>>,
+/// The file of the baseline.
+fn baseline_file(appliance: &Appliance) -> PathBuf {
+    appliance.config.host.state_dir.join("gpu/baseline.json")
 }
 
-/// A page on its way to its reader.
-struct Written(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for Written {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// Serves `/metrics`, `/health` and the verdicts, and offers the GPUs to the
-/// kubelet, as declared, until it is told to stop.
+/// Reads the GPUs, serves what they are and offers them to the kubelet, as
+/// declared, until it is told to stop.
 ///
 /// # Errors
 /// When the address cannot be listened on, or the declared sharing cannot be
 /// used. A missing driver is no error, nor is a kubelet that is not there.
 pub async fn serve(appliance: &Appliance, listen: Option<&str>) -> Result<()> {
-    let declared = &appliance.config.gpu;
+    let declared = declared(appliance);
     let listener = match declared.exporter {
         Exporter::Odin => Some(bind(listen.unwrap_or(&declared.listen)).await?),
         // The port is that of dcgm-exporter.
         Exporter::Dcgm => None,
     };
     let fleet = Fleet::start(options(appliance));
+    // Aborted when it is dropped, however this ends.
     let mut tasks = JoinSet::new();
-    let devices = Devices::of(&fleet, &declared.unhealthy_on);
-    let offering = offer::offer(declared, devices, &mut tasks)?;
-    let pods = PodSource {
-        socket: declared.pod_resources_socket.clone(),
-        container_logs: CONTAINER_LOGS.into(),
-        interval: ASK_KUBELET,
+    tasks.spawn(watch_pods(fleet.clone(), declared.pod_resources_socket.clone()));
+    tasks.spawn(baseline::keep(fleet.clone(), baseline_file(appliance)));
+    let offering = if appliance.config.gpu.is_some() {
+        offer::offer(&declared, Devices::of(&fleet, &declared.unhealthy_on), &mut tasks)?
+    } else {
+        Offering::none()
     };
-    let asking = fleet.clone();
-    tasks.spawn(async move { asking.watch_pods(pods).await });
-    let shared = Arc::new(Shared { fleet: fleet.clone(), offering, page: Mutex::default() });
     crate::daemon::ready();
     let served = tokio::select! {
-        served = expose(listener, shared) => served,
+        served = expose(listener, fleet.clone(), offering) => served,
         Some(ended) = tasks.join_next() => Err(Error::Host {
-            action: "offer the GPUs to the cluster".to_owned(),
+            action: "watch the GPUs and offer them to the cluster".to_owned(),
             reason: ended.err().map_or_else(|| "a part of it ended".to_owned(), |error| error.to_string()),
             hint: "read the log of odin-gpu.service; systemd starts it again",
         }),
@@ -130,55 +119,35 @@ async fn bind(address: &str) -> Result<TcpListener> {
 
 /// Serves the page where ODIN is the exporter, until the process is told to
 /// stop.
-async fn expose(listener: Option<TcpListener>, shared: Arc<Shared>) -> Result<()> {
+async fn expose(listener: Option<TcpListener>, fleet: Fleet, offering: Offering) -> Result<()> {
     let Some(listener) = listener else {
         crate::daemon::termination().await;
         return Ok(());
     };
-    let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health", get(|| async { "ok\n" }))
-        .route("/api/v1/gpu/health", get(verdicts))
-        .with_state(shared);
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "serving metrics of GPUs");
     }
-    let served = axum::serve(listener, router).with_graceful_shutdown(crate::daemon::termination()).await;
-    served.map_err(|error| Error::Host {
+    exporter::serve(listener, fleet, offering).await.map_err(|error| Error::Host {
         action: "serve metrics of GPUs".to_owned(),
         reason: error.to_string(),
         hint: "read the log of odin-gpu.service",
     })
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let page = {
-        let mut kept = shared.page.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::get_mut(&mut kept).is_none() {
-            // A reader still has the last page.
-            *kept = Arc::new(Vec::new());
-        }
-        if let Some(buffer) = Arc::get_mut(&mut kept) {
-            shared.fleet.expose(buffer);
-            shared.offering.expose(buffer);
-        }
-        Arc::clone(&kept)
-    };
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(Bytes::from_owner(Written(page)))).into_response()
-}
-
-async fn verdicts(State(shared): State<Arc<Shared>>) -> Response {
-    axum::Json(shared.fleet.health()).into_response()
+async fn watch_pods(fleet: Fleet, socket: PathBuf) {
+    let source = PodSource { socket, container_logs: CONTAINER_LOGS.into(), interval: ASK_KUBELET };
+    fleet.watch_pods(source).await;
 }
 
 /// The verdicts of a running `odin gpu serve`; of this process without one.
 async fn health_of(appliance: &Appliance) -> Result<Health> {
-    if let Some(health) = ask(&appliance.config.gpu.listen).await {
+    if let Ok(health) = health_of_service(appliance).await {
         return Ok(health);
     }
     let options = Options { kernel_log: None, ..options(appliance) };
     let patience = options.deadline + options.interval + Duration::from_secs(1);
     let fleet = Fleet::start(options);
+    fleet.set_baseline(baseline::read(&baseline_file(appliance)));
     let read = fleet.clone();
     tokio::task::spawn_blocking(move || read.settle(patience)).await.map_err(|error| Error::Host {
         action: "read the GPUs".to_owned(),
@@ -190,36 +159,19 @@ async fn health_of(appliance: &Appliance) -> Result<Health> {
     Ok(health)
 }
 
-/// Asks the service on this machine; a service that does not answer soon is
-/// none.
-async fn ask(listen: &str) -> Option<Health> {
-    use http_body_util::{BodyExt, Empty};
-    let address: std::net::SocketAddr = listen.parse().ok()?;
-    let local = if address.ip().is_unspecified() {
-        std::net::SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
-    } else {
-        address
-    };
-    let asked = async {
-        let stream = tokio::net::TcpStream::connect(local).await.ok()?;
-        let io = hyper_util::rt::TokioIo::new(stream);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.ok()?;
-        tokio::spawn(connection);
-        let request = hyper::Request::get("/api/v1/gpu/health")
-            .header(header::HOST, "localhost")
-            .body(Empty::<Bytes>::new())
-            .ok()?;
-        let answer = sender.send_request(request).await.ok()?;
-        if !answer.status().is_success() {
-            return None;
-        }
-        let body = answer.into_body().collect().await.ok()?.to_bytes();
-        serde_json::from_slice(&body).ok()
-    };
-    tokio::time::timeout(Duration::from_secs(2), asked).await.ok().flatten()
+/// The verdicts of the running service; its absence in words.
+pub(crate) async fn health_of_service(appliance: &Appliance) -> std::result::Result<Health, String> {
+    let body = local::get(&declared(appliance).listen, exporter::HEALTH).await?;
+    serde_json::from_slice(&body).map_err(|error| format!("its verdicts cannot be read: {error}"))
 }
 
-/// A verdict for each GPU; failed unless all are healthy.
+/// The page of the running service.
+pub(crate) async fn metrics_of_service(appliance: &Appliance) -> std::result::Result<String, String> {
+    let body = local::get(&declared(appliance).listen, exporter::METRICS).await?;
+    String::from_utf8(body.into()).map_err(|error| format!("its metrics are no text: {error}"))
+}
+
+/// A verdict for each GPU; failed unless there are GPUs and all are healthy.
 ///
 /// # Errors
 /// When nothing can be asked at all.
@@ -227,6 +179,30 @@ pub async fn health(appliance: &Appliance) -> Result<Outcome> {
     let health = health_of(appliance).await?;
     let status = if health.holds() { Status::Done } else { Status::Failed };
     Ok(Outcome::new(status, &health, &health))
+}
+
+/// Makes the GPUs as they are now what they are measured against.
+///
+/// # Errors
+/// When a GPU cannot be read, or the file not be written.
+pub async fn record(appliance: &Appliance) -> Result<Outcome> {
+    let health = health_of(appliance).await?;
+    let Some(baseline) = Baseline::of(&health, jiff::Timestamp::now()) else {
+        return Err(Error::Host {
+            action: "record the GPUs".to_owned(),
+            reason: format!("not every GPU can be read:\n{health}"),
+            hint: "what cannot be read now would count as never there; mend it first",
+        });
+    };
+    let file = baseline_file(appliance);
+    baseline::write(&file, &baseline)?;
+    let words = format!(
+        "recorded {} GPUs with driver {} in {}",
+        baseline.gpus.len(),
+        baseline.driver,
+        file.display()
+    );
+    Ok(Outcome::new(Status::Done, words, &baseline))
 }
 
 /// The GPUs of this machine.

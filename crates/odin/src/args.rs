@@ -95,8 +95,15 @@ pub(crate) enum Gpu {
         #[arg(long)]
         coverage: bool,
     },
-    /// Judge every GPU: what is wrong, how that is known, what to do; exit status 1 unless all are healthy
-    Health,
+    /// Judge every GPU: what is wrong, how that is known, what to do
+    ///
+    /// Exit status 1 unless there are GPUs and all are healthy. They are measured against a baseline
+    /// (who they are, links, clocks, ECC totals), which odin-gpu.service records once all were healthy.
+    Health {
+        /// Make the GPUs as they are now the baseline
+        #[arg(long)]
+        record: bool,
+    },
     /// Read the GPUs and serve their metrics; its unit calls this
     Serve {
         /// Another address than the declared one

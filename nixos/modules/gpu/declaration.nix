@@ -18,7 +18,10 @@ in
   ];
 
   config = lib.mkIf (config.odin.enable && cfg.enable) {
+    # With the section GPUs are declared, and `odin verify` expects them.
     odin.settings.gpu = present {
+      # Of this very driver, whichever path NixOS took to it.
+      library = "${config.hardware.nvidia.package}/lib/libnvidia-ml.so.1";
       listen = "0.0.0.0:${toString cfg.metricsPort}";
       dcgm-aliases = cfg.metrics.dcgmAliases;
       dcgm-labels = cfg.metrics.dcgmLabels;

@@ -72,14 +72,11 @@ in
       ACTION=="add|bind", SUBSYSTEM=="pci", DRIVER=="nvidia", RUN+="${lib.getExe' toolkit "nvidia-ctk"} system create-dev-char-symlinks --create-all"
     '';
 
-    # The exporter and device plugin; the unit ships with the package.
+    # Metrics, verdicts and device plugin; the unit ships with the package.
     systemd.services.odin-gpu = {
       wantedBy = [ "multi-user.target" ];
       wants = [ generator ];
       after = [ generator ];
-      # libnvidia-ml.so.1 of this very driver, whichever path NixOS took to it.
-      environment.LD_LIBRARY_PATH = lib.makeLibraryPath [ config.hardware.nvidia.package ];
-      # Read once, at the start.
       restartTriggers = [ config.environment.etc."odin/odin.toml".source ];
     };
 

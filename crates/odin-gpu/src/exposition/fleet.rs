@@ -25,7 +25,7 @@ pub(super) fn write(page: &mut Page<'_>, fleet: &Fleet, views: &[View], now: Ins
     coverage_counts(page);
     devices(page, views);
     events(page, fleet, views);
-    health(page, fleet);
+    health(page, fleet, views, now);
 }
 
 fn library(page: &mut Page<'_>, fleet: &Fleet, now: Instant) {
@@ -45,6 +45,8 @@ fn library(page: &mut Page<'_>, fleet: &Fleet, now: Instant) {
         page.sample("odin_gpu_driver_info", &versions, 1.0);
         head(page, "odin_gpu_devices");
         page.sample("odin_gpu_devices", "", f64::from(open.devices));
+        head(page, "odin_gpu_library_calls_missing");
+        page.sample("odin_gpu_library_calls_missing", "", open.session.missing() as f64);
     }
 }
 
@@ -101,6 +103,20 @@ fn devices(page: &mut Page<'_>, views: &[View]) {
     each(page, "odin_gpu_sample_duration_seconds", views, |view| view.took.map(|took| took.as_secs_f64()));
     each(page, "odin_gpu_sample_failures_total", views, |view| Some(view.failures as f64));
     each(page, "odin_gpu_replaced_total", views, |view| Some(view.replaced as f64));
+    let instances = |view: &View| {
+        let sample = view.sample.clone();
+        let labels = view.labels();
+        let of =
+            sample.map(|sample| sample.instances.iter().map(|one| one.labels(&labels)).collect::<Vec<_>>());
+        of.unwrap_or_default()
+    };
+    let instances: Vec<String> = views.iter().flat_map(instances).collect();
+    if !instances.is_empty() {
+        head(page, "odin_gpu_mig_device_info");
+    }
+    for labels in instances {
+        page.sample("odin_gpu_mig_device_info", &labels, 1.0);
+    }
     if views.iter().any(|view| view.sample.is_some()) {
         head(page, "odin_gpu_answered");
     }
@@ -115,8 +131,14 @@ fn devices(page: &mut Page<'_>, views: &[View]) {
     }
 }
 
-fn health(page: &mut Page<'_>, fleet: &Fleet) {
-    let health = fleet.health();
+fn health(page: &mut Page<'_>, fleet: &Fleet, views: &[View], now: Instant) {
+    if let Ok(Some(baseline)) = &*fleet.baseline() {
+        head(page, "odin_gpu_baseline_devices");
+        page.sample("odin_gpu_baseline_devices", "", baseline.gpus.len() as f64);
+        head(page, "odin_gpu_baseline_timestamp_seconds");
+        page.sample("odin_gpu_baseline_timestamp_seconds", "", baseline.recorded.as_second() as f64);
+    }
+    let health = fleet.judge_all(views, now);
     let labels_of = |gpu: &crate::health::Gpu| {
         let uuid = gpu.identity.as_ref().map(|identity| identity.uuid.clone()).unwrap_or_default();
         labels(&[("gpu", &gpu.index.to_string()), ("UUID", &uuid)])
@@ -133,16 +155,20 @@ fn health(page: &mut Page<'_>, fleet: &Fleet) {
         };
         page.sample("odin_gpu_health", &labels_of(gpu), value);
     }
-    if health.gpus.iter().any(|gpu| !gpu.findings.is_empty()) {
-        head(page, "odin_gpu_finding");
-    }
-    for gpu in &health.gpus {
-        for finding in &gpu.findings {
-            let mut all = labels_of(gpu);
-            label(&mut all, "finding", &finding.name);
-            label(&mut all, "verdict", &finding.verdict.to_string());
-            page.sample("odin_gpu_finding", &all, 1.0);
+    let of_gpus = health.gpus.iter().flat_map(|gpu| {
+        let labels = labels_of(gpu);
+        gpu.findings.iter().map(move |finding| (labels.clone(), finding))
+    });
+    let of_machine = health.findings.iter().map(|finding| (String::new(), finding));
+    let mut is_headed = false;
+    for (mut all, finding) in of_gpus.chain(of_machine) {
+        if !is_headed {
+            head(page, "odin_gpu_finding");
+            is_headed = true;
         }
+        label(&mut all, "finding", &finding.name);
+        label(&mut all, "verdict", &finding.verdict.to_string());
+        page.sample("odin_gpu_finding", &all, 1.0);
     }
 }
 

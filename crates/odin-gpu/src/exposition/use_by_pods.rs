@@ -9,7 +9,7 @@ use crate::account::{self, Metered, Part};
 use crate::catalogue::CATALOGUE;
 use crate::fleet::Fleet;
 use crate::labels::label;
-use crate::pods::{Container, Pods};
+use crate::pods::{Container, Pods, Refused};
 use crate::sample::State;
 
 pub(super) fn write(page: &mut Page<'_>, fleet: &Fleet, views: &[View], now: Instant) {
@@ -88,12 +88,19 @@ fn source(page: &mut Page<'_>, pods: &Pods, now: Instant) {
     if !pods.asked {
         return;
     }
+    let state = match (&pods.refused, pods.told) {
+        (Some(refused), _) => refused.name(),
+        (None, Some(_)) => "up",
+        (None, None) => "asking",
+    };
     head(page, "odin_gpu_pod_resources_up");
-    page.sample(
-        "odin_gpu_pod_resources_up",
-        "",
-        f64::from(u8::from(pods.told.is_some() && pods.refused.is_none())),
-    );
+    page.sample("odin_gpu_pod_resources_up", "", f64::from(u8::from(state == "up")));
+    head(page, "odin_gpu_pod_resources_state");
+    for name in ["up", "asking"].into_iter().chain(Refused::NAMES) {
+        let mut text = String::new();
+        label(&mut text, "state", name);
+        page.sample("odin_gpu_pod_resources_state", &text, f64::from(u8::from(state == name)));
+    }
     if let Some(told) = pods.told {
         head(page, "odin_gpu_pod_resources_age_seconds");
         let age = now.saturating_duration_since(told).as_secs_f64();

@@ -7,6 +7,12 @@ pub(super) const FLEET: &[Family] = &[
     family("odin_gpu_library_opened_total", "Times the library was opened"),
     family("odin_gpu_driver_info", "Versions of driver, NVML and CUDA; always 1"),
     family("odin_gpu_devices", "GPUs the driver counts; absent while nobody can count them"),
+    family(
+        "odin_gpu_library_calls_missing",
+        "Calls this driver is too old to have; their metrics are absent",
+    ),
+    family("odin_gpu_baseline_devices", "GPUs the recorded baseline has; absent without one"),
+    family("odin_gpu_baseline_timestamp_seconds", "When the baseline was recorded"),
     family("odin_gpu_info", "What a GPU is, in labels; always 1"),
     family("odin_gpu_state", "1 for the state a GPU is in"),
     family("odin_gpu_sample_age_seconds", "Age of the newest sample; it rises while calls hang or fail"),
@@ -31,6 +37,7 @@ pub(super) const FLEET: &[Family] = &[
         "Part of the last period in which a process kept multiprocessors busy",
     ),
     family("odin_gpu_pod_resources_up", "1 when the kubelet told which pod has which device"),
+    family("odin_gpu_pod_resources_state", "1 for the state of the kubelet's pod-resources API"),
     family("odin_gpu_pod_resources_age_seconds", "Age of what the kubelet told"),
     family("odin_gpu_allocation", "A device that a container has; the part of the GPU it is"),
     family("odin_gpu_pod_processes", "Processes of a container on a GPU"),
@@ -49,5 +56,8 @@ pub(super) const FLEET: &[Family] = &[
     family("odin_gpu_pod_idle", "1 when a pod has had a GPU without work for longer than gpu.idle-after"),
     family("odin_gpu_pod_idle_seconds", "How long a pod has had a GPU without work"),
     family("odin_gpu_health", "Verdict: 0 healthy, 1 degraded, 2 failed, 3 unknown"),
-    family("odin_gpu_finding", "A finding that holds, by name and severity; always 1"),
+    family(
+        "odin_gpu_finding",
+        "A finding that holds, by name and verdict, of a GPU or without its labels of the machine; always 1",
+    ),
 ];

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use nvml_wrapper::Device;
 
-use super::storm::Storm;
 use super::{Open, Shared};
 use crate::identity::Identity;
 use crate::instances;
 use crate::nvml::{self, Code, Session, Unavailable};
 use crate::process::Processes;
+use crate::rates::Meter;
 use crate::reader::Reader;
 use crate::sample::{Condition, Labelled, Sample, Slot};
 use crate::{events, labels};
@@ -187,7 +187,7 @@ struct DeviceThread {
     uuid: String,
     spare: Option<Arc<Sample>>,
     reasons: Option<u64>,
-    storm: Storm,
+    meter: Meter,
 }
 
 impl DeviceThread {
@@ -198,7 +198,7 @@ impl DeviceThread {
             uuid: String::new(),
             spare: None,
             reasons: None,
-            storm: Storm::default(),
+            meter: Meter::default(),
         }
     }
 
@@ -217,7 +217,7 @@ impl DeviceThread {
         instances::read(session, &device, &mut self.reader.buffer, &mut sample.instances);
         sample.at = Instant::now();
         sample.took = sample.at.saturating_duration_since(began);
-        sample.nvlink_error_rate = self.storm.observe(sample.at, labels::nvlink_crc_errors(&sample.values));
+        sample.rates = self.meter.read(&sample.values, sample.at);
         let risen = self.clock_events(&sample.values);
         let mut front = slot.front();
         for (count, rose) in front.clock_events.iter_mut().zip(risen) {
@@ -244,7 +244,7 @@ impl DeviceThread {
         let labelled: Labelled = labels::of(identity, session, &shared.options);
         self.reader = Reader::new();
         self.reasons = None;
-        self.storm = Storm::default();
+        self.meter = Meter::default();
         let mut front = slot.front();
         front.replaced += u64::from(front.identity.is_some());
         front.sample = None;

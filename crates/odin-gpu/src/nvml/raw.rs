@@ -90,6 +90,11 @@ impl Session {
         self.getters.iter().filter(|(_, function)| function.is_none()).count()
     }
 
+    /// Number of the getters of the table.
+    pub(crate) fn known(&self) -> usize {
+        self.getters.len()
+    }
+
     /// Calls the getter at `index` of the table; `each` replaces the selector
     /// [`Getter::EACH`].
     pub(crate) fn read(
@@ -106,7 +111,11 @@ impl Session {
             *to = if *from == Getter::EACH { each } else { *from };
         }
         let [a, b, c] = select;
-        buffer.0.fill(0);
+        // What NVML writes to, as no call may write past it.
+        let Some(written) = buffer.0.get_mut(..getter.out.size.div_ceil(8)) else {
+            return Err(Code::INVALID_ARGUMENT);
+        };
+        written.fill(0);
         for (offset, word) in getter.out.words {
             let word = if *word == Getter::EACH { each } else { *word };
             set_word(&mut buffer.0, *offset, word);
@@ -211,11 +220,6 @@ impl FieldBatch {
     /// Requests `(field id, scope id)`, in order.
     pub(crate) fn new(requests: impl Iterator<Item = (u32, u32)>) -> Self {
         Self(requests.map(|(id, scope)| request(id, scope)).collect())
-    }
-
-    /// Number of the requests.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
     }
 
     /// The value of the request at `index`, whatever type NVML chose for it.

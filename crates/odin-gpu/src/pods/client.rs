@@ -38,6 +38,9 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    /// All stable names.
+    pub(crate) const NAMES: [&str; 3] = ["absent", "malformed", "failed"];
+
     /// Stable name, for metrics.
     pub(crate) fn name(&self) -> &'static str {
         match self {

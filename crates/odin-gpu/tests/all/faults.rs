@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{in_child, page, until};
+use crate::support::{in_child, in_child_for, page, until};
 
 #[test]
 fn a_call_that_hangs_delays_no_scrape() {
@@ -49,7 +49,7 @@ fn a_lost_gpu_is_a_state_without_numbers_and_comes_back() {
     let healthy = "profile = \"a100\"\ncount = 2\n";
     for kind in ["lost", "off-bus"] {
         let test = "faults::a_lost_gpu_is_a_state_without_numbers_and_comes_back";
-        in_child(test, healthy, |machine| {
+        in_child_for(test, kind, healthy, |machine| {
             let fleet = machine.fleet();
             until(&fleet, |page| (0..2).all(|gpu| page.state(gpu) == "running"));
             machine.becomes(&format!("{healthy}[[fault]]\nkind = \"{kind}\"\ngpu = 1\n"));

@@ -93,3 +93,24 @@ fn the_page_has_each_series_once_and_heads_before_samples() {
         },
     );
 }
+
+#[test]
+fn another_mig_layout_is_followed_without_a_restart() {
+    let layout = |profiles: &str| format!("profile = \"a100\"\n[[gpu]]\nmig = [{profiles}]\n");
+    let test = "fleet::another_mig_layout_is_followed_without_a_restart";
+    in_child(test, &layout("\"1g.10gb\""), |machine| {
+        let fleet = machine.fleet();
+        let profiles = |page: &crate::support::Page| -> Vec<String> {
+            let devices = page.samples("odin_gpu_mig_device_info");
+            let of = |(labels, _): &(&str, f64)| {
+                labels.split("GPU_I_PROFILE=\"").nth(1)?.split('"').next().map(str::to_owned)
+            };
+            devices.iter().filter_map(of).collect()
+        };
+        until(&fleet, |page| profiles(page) == ["1g.10gb"]);
+        machine.becomes(&layout("\"3g.40gb\", \"3g.40gb\""));
+        until(&fleet, |page| profiles(page) == ["3g.40gb", "3g.40gb"]);
+        machine.becomes("profile = \"a100\"\ncount = 1\n");
+        until(&fleet, |page| profiles(page).is_empty() && page.state(0) == "running");
+    });
+}

@@ -10,4 +10,7 @@ mod bad_input;
 mod devices;
 mod faults;
 mod fleet;
+mod health;
+mod kubelet;
+mod pods;
 mod support;

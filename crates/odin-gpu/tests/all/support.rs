@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use odin_gpu::health::Health;
 use odin_gpu::{Fleet, Options};
 
 /// Where the child finds its directory.
 const DIRECTORY: &str = "ODIN_GPU_TEST_DIRECTORY";
+
+/// Which case of a test the child is for.
+const CASE: &str = "ODIN_GPU_TEST_CASE";
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,8 +24,16 @@ pub(crate) struct Machine {
 /// Runs `body` in a process whose NVML library answers from `scenario`. The
 /// name must be that of the test, as the harness knows it.
 pub(crate) fn in_child(test: &str, scenario: &str, body: impl FnOnce(&Machine)) {
+    in_child_for(test, "", scenario, body);
+}
+
+/// As [`in_child`], for one of several cases of a test, each in a process of
+/// its own.
+pub(crate) fn in_child_for(test: &str, case: &str, scenario: &str, body: impl FnOnce(&Machine)) {
     if let Some(directory) = std::env::var_os(DIRECTORY) {
-        body(&Machine { directory: directory.into() });
+        if std::env::var(CASE).is_ok_and(|wanted| wanted == case) {
+            body(&Machine { directory: directory.into() });
+        }
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");
@@ -30,13 +42,14 @@ pub(crate) fn in_child(test: &str, scenario: &str, body: impl FnOnce(&Machine)) 
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args([test, "--exact", "--nocapture"])
         .env(DIRECTORY, directory.path())
+        .env(CASE, case)
         .env("NVML_SIM_SCENARIO", &file)
         .output()
         .expect("the child runs");
     let talk = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && talk.contains("1 passed"),
-        "{test}:\n{talk}\n{}",
+        "{test} {case}:\n{talk}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }
@@ -105,6 +118,20 @@ pub(crate) fn until(fleet: &Fleet, wish: impl Fn(&Page) -> bool) -> Page {
             return page;
         }
         assert!(Instant::now() < end, "it never came; at last:\n{}", page.own());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The verdicts once they are as wished.
+#[track_caller]
+pub(crate) fn until_health(fleet: &Fleet, wish: impl Fn(&Health) -> bool) -> Health {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let health = fleet.health();
+        if wish(&health) {
+            return health;
+        }
+        assert!(Instant::now() < end, "it never came; at last:\n{health}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

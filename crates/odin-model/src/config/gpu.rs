@@ -1,4 +1,5 @@
-//! What is read of GPUs, what is told of it, and how the cluster gets them.
+//! The GPUs: what is read of them, what is told of it, and how the cluster gets
+//! them.
 
 mod offer;
 
@@ -12,7 +13,9 @@ use super::{Impossible, require_absolute};
 
 pub use offer::{Action, Degradation, DevicePlugin, Exporter, Remediation};
 
-/// `[gpu]`: how `odin gpu serve` watches the GPUs of this machine.
+/// `[gpu]`: the GPUs of this machine, which `odin gpu serve` watches.
+///
+/// With the section, even empty, GPUs are declared: `odin verify` expects them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Gpu {
@@ -64,6 +67,20 @@ pub struct Gpu {
     pub remediation: Remediation,
 }
 
+/// Label fields that `gpu.dcgm-labels` may name: those of dcgm-exporter's
+/// default file (etc/default-counters.csv).
+pub const DCGM_LABELS: [&str; 9] = [
+    "DCGM_FI_DRIVER_VERSION",
+    "DCGM_FI_NVML_VERSION",
+    "DCGM_FI_DEV_BRAND",
+    "DCGM_FI_DEV_SERIAL",
+    "DCGM_FI_DEV_OEM_INFOROM_VER",
+    "DCGM_FI_DEV_ECC_INFOROM_VER",
+    "DCGM_FI_DEV_POWER_INFOROM_VER",
+    "DCGM_FI_DEV_INFOROM_IMAGE_VER",
+    "DCGM_FI_DEV_VBIOS_VERSION",
+];
+
 impl Default for Gpu {
     fn default() -> Self {
         Self {
@@ -106,6 +123,20 @@ impl Gpu {
             if span.is_zero() {
                 return Err(Impossible::new(key, "0s", "must be longer than nothing"));
             }
+        }
+        if self.maximum_age < self.interval {
+            return Err(Impossible::new(
+                "gpu.maximum-age",
+                format!("{}s", self.maximum_age.as_secs_f64()),
+                "must not be shorter than gpu.interval, or no number is ever told",
+            ));
+        }
+        if let Some(label) = self.dcgm_labels.iter().find(|label| !DCGM_LABELS.contains(&label.as_str())) {
+            return Err(Impossible::new(
+                "gpu.dcgm-labels",
+                label,
+                "is no label field of DCGM's default counters, for example \"DCGM_FI_DEV_SERIAL\"",
+            ));
         }
         match self.price_per_gpu_hour {
             Some(price) if !price.is_finite() || price < 0.0 => {

@@ -33,11 +33,11 @@ struct Record<'a> {
 /// takes back what an earlier declaration had done, and ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     let config = &shared.appliance.config;
-    let declared = &config.gpu.remediation;
+    let declared = config.gpu.as_ref().map(|gpu| gpu.remediation.clone()).unwrap_or_default();
     if config.host.role == Role::Agent {
         return;
     }
-    let policy = policy(declared);
+    let policy = policy(&declared);
     let dry_run = declared.dry_run && !policy.is_nothing();
     let mut told = Told::default();
     loop {

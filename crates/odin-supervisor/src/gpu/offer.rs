@@ -56,6 +56,14 @@ pub fn offer(declared: &Gpu, inventory: impl Inventory, tasks: &mut JoinSet<()>)
 }
 
 impl Offering {
+    /// Nothing is offered: nobody declared GPUs.
+    #[must_use]
+    pub fn none() -> Self {
+        let (_, offers) = watch::channel(Arc::default());
+        let (_, standings) = watch::channel(Standings::new());
+        Self { offers, standings }
+    }
+
     /// Adds what is offered to a page of metrics.
     pub fn expose(&self, page: &mut Vec<u8>) {
         let text = text(&self.offers.borrow(), &self.standings.borrow());

@@ -19,7 +19,8 @@ pub(crate) fn run(verb: &Gpu, arguments: &Arguments) -> Result<ExitStatus, Failu
         .map_err(|error| Failure::Own { action: "start".to_owned(), reason: error.to_string() })?;
     let outcome = match verb {
         Gpu::List { .. } => runtime.block_on(gpu::list(&appliance))?,
-        Gpu::Health => runtime.block_on(gpu::health(&appliance))?,
+        Gpu::Health { record: true } => runtime.block_on(gpu::record(&appliance))?,
+        Gpu::Health { record: false } => runtime.block_on(gpu::health(&appliance))?,
         Gpu::Serve { listen } => {
             super::supervise::start_log();
             let listen = listen.map(|address| address.to_string());

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
-pub use gpu::{DCGM_LABELS, Gpu};
+pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, Remediation};
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
@@ -45,7 +45,8 @@ pub struct Config {
     /// What is backed up, when, to where. Absent: no backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
-    /// The GPUs. Absent: nothing is expected of them.
+    /// The GPUs: how they are watched, and how the cluster gets them. Absent:
+    /// nothing is expected of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
     /// What acceptance is measured against.

@@ -20,6 +20,8 @@ DCGMS_OWN = (
     "use base unit",
     "metric names should not contain abbreviated units",
     "metric names should be written in 'snake_case' not 'camelCase'",
+    "label names should be written in 'snake_case' not 'camelCase'",
+    "metric name should not include type 'counter'",
     'counter metrics should have "_total" suffix',
     'non-counter metrics should not have "_total" suffix',
 )

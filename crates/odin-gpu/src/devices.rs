@@ -164,7 +164,10 @@ fn fault(findings: &[Finding], unhealthy_on: &[Degradation]) -> Option<Fault> {
         Verdict::Degraded => unhealthy_on.iter().any(|cause| cause.finding() == finding.name),
         Verdict::Healthy => false,
     };
-    let worst = findings.iter().filter(counts).rev().max_by_key(|finding| finding.verdict)?;
+    // What the driver asks for follows from something else, which says more.
+    let cause = |finding: &Finding| finding.name != "recovery_action";
+    let worst =
+        findings.iter().filter(counts).rev().max_by_key(|finding| (cause(finding), finding.verdict))?;
     Some(fault_of("Gpu", worst))
 }
 
@@ -191,7 +194,7 @@ mod tests {
     fn what_failed_counts_and_what_is_degraded_where_declared() {
         let thermal = [Degradation::HardwareThermal];
         type Row<'a> = (&'a [(&'a str, Verdict)], &'a [Degradation], Option<&'a str>);
-        let rows: [Row<'_>; 7] = [
+        let rows: [Row<'_>; 8] = [
             (&[], &Degradation::DEFAULT, None),
             (&[("xid_13", Verdict::Healthy)], &Degradation::DEFAULT, None),
             (&[("hardware_thermal", Verdict::Degraded)], &Degradation::DEFAULT, None),
@@ -202,6 +205,11 @@ mod tests {
                 Some("GpuXid79"),
             ),
             (&[("lost", Verdict::Failed), ("xid_79", Verdict::Failed)], &[], Some("GpuLost")),
+            (
+                &[("row_remap_pending", Verdict::Degraded), ("recovery_action", Verdict::Failed)],
+                &Degradation::DEFAULT,
+                Some("GpuRowRemapPending"),
+            ),
             (&[("lost", Verdict::Failed), ("hung", Verdict::Unknown)], &[], Some("GpuHung")),
         ];
         for (findings, unhealthy_on, reason) in rows {

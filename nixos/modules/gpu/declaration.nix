@@ -15,6 +15,7 @@ in
   imports = [
     ./metrics-options.nix
     ./offer-options.nix
+    ./remediation-options.nix
   ];
 
   config = lib.mkIf (config.odin.enable && cfg.enable) {

@@ -1,5 +1,4 @@
-# How pods get the GPUs, what is told of them, and what is done when they are
-# not well.
+# How pods get the GPUs, and what is told of them.
 { lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -81,55 +80,6 @@ in
         kept from them makes pods wait; one with uncorrected errors that is not
         may make their results wrong.
       '';
-    };
-
-    remediation = {
-      actions = mkOption {
-        type = types.listOf (
-          types.enum [
-            "taint"
-            "cordon"
-            "drain"
-          ]
-        );
-        default = [ ];
-        example = [
-          "taint"
-          "drain"
-        ];
-        description = ''
-          What servers do about a node whose GPUs are not all well, and take
-          back when they are. `drain` evicts every pod of the node that has a
-          GPU, as far as disruption budgets allow.
-        '';
-      };
-      dryRun = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = ''
-          Only says what would be done, in the log and the history. When false
-          it is done.
-        '';
-      };
-      after = mkOption {
-        type = types.strMatching "([0-9]+(s|m|h))+";
-        default = "1m";
-        example = "10m";
-        description = ''
-          How long a node must be unwell before anything is done. Shorter than a
-          GPU's reset takes, it drains for every reset.
-        '';
-      };
-      maximumNodes = mkOption {
-        type = types.ints.positive;
-        default = 1;
-        example = 2;
-        description = ''
-          Nodes that may be acted on at the same time; the others wait. With as
-          many as there are nodes a common cause can empty the cluster.
-        '';
-      };
     };
   };
 }

@@ -18,5 +18,5 @@ def inline(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(inline(item) for item in value) + "]"
     # Strings, integers and booleans are written alike in JSON and TOML.
-    assert isinstance(value, (str, int, bool)), f"TOML has no {value!r}"
+    assert isinstance(value, (str, int, float, bool)), f"TOML has no {value!r}"
     return json.dumps(value, ensure_ascii=False)

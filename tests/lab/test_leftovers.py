@@ -28,6 +28,11 @@ time.sleep(600)
 """
 
 
+def hears_ctrl_c() -> None:
+    """A `preexec_fn`: what a shell starts in the background ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def traces(identifier: str) -> list[str]:
     """Everything on this host that belongs to a machine."""
     found = []
@@ -127,7 +132,9 @@ class TestMachine:
 
     def test_an_interrupted_start_is_removed_by_stop(self, identifier: str) -> None:
         words = [sys.executable, "-m", "odin_lab.cli", "up", identifier]
-        child = subprocess.Popen(words, cwd=paths.LAB, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            words, cwd=paths.LAB, stderr=subprocess.DEVNULL, preexec_fn=hears_ctrl_c
+        )
         directory = paths.state() / "machines" / identifier
         process.wait_until((directory / "machine.json").exists, 60, "the machine is recorded")
         child.send_signal(signal.SIGINT)
@@ -186,6 +193,7 @@ class TestFixtures:
             env={**os.environ, "PYTHONPATH": str(paths.LAB)},
             stdout=subprocess.PIPE,
             text=True,
+            preexec_fn=hears_ctrl_c,
         )
         assert child.stdout is not None
         assert any("started" in line for line in child.stdout), "the machine runs"
@@ -221,7 +229,7 @@ class TestApiServer:
         report = tmp_path / "report"
         script = f'echo "$ODIN_TEST_KUBECONFIG" >{report}.new; mv {report}.new {report}; sleep 1000'
         words = [sys.executable, "-m", "odin_lab.apiserver", "--", "sh", "-c", script]
-        child = subprocess.Popen(words, cwd=paths.LAB)
+        child = subprocess.Popen(words, cwd=paths.LAB, preexec_fn=hears_ctrl_c)
         process.wait_until(
             lambda: report.exists() or child.poll() is not None, 300, "the command runs"
         )

@@ -21,10 +21,13 @@ from odin_manifests import dashboards
 
 COUNT = 2
 REMEDIATION = """
+[gpu]
+device-plugin = "odin"
+
 [gpu.remediation]
 actions = ["taint", "cordon", "drain"]
 dry-run = false
-after-seconds = 1
+after = "1s"
 """
 PROCESS = """[[gpu.process]]
 pid = {pid}
@@ -48,7 +51,7 @@ def gpu_box(lab: None, cards: gpus.Gpus, bundle: Path, tmp_path_factory: pytest.
         cards,
     ]
     disk = {tmp_path_factory.mktemp("disk"): odin.BACKUP_DISK}
-    with temporary_machine("gpu-box", parts=parts, binds=disk) as machine:
+    with temporary_machine("gpu-life", parts=parts, binds=disk) as machine:
         machine.start()
         phase1.come_up(machine)
         machine.succeed("systemctl start odin-gpu.service")

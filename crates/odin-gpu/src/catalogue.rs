@@ -52,6 +52,7 @@ pub(crate) struct FieldPlan {
     /// Its number before 580.82.
     pub(crate) old_id: u32,
     pub(crate) over: Over,
+    pub(crate) cadence: Cadence,
     pub(crate) form: Form,
     pub(crate) scale: f64,
     /// One slot, or one for each link.
@@ -62,8 +63,7 @@ pub(crate) struct FieldPlan {
 #[derive(Debug)]
 pub(crate) struct GetterPlan {
     pub(crate) each: Each,
-    /// Whether it can only change with a setting or a reset.
-    pub(crate) steady: bool,
+    pub(crate) cadence: Cadence,
     /// Each number with its slots: one, or one for each link or fan.
     pub(crate) numbers: Vec<(&'static Number, Vec<usize>)>,
 }
@@ -108,6 +108,7 @@ impl Catalogue {
             id: field.id,
             old_id: field.id_for(true),
             over: field.over,
+            cadence: Cadence::of_field(field.over),
             form: field.form,
             scale: field.scale,
             slots: self.slots_of(field.family, field.labels, over_links(field.over)),
@@ -120,6 +121,7 @@ impl Catalogue {
                     id,
                     old_id: id,
                     over: Over::Scope(0),
+                    cadence: Cadence::Links,
                     form: Form::Number,
                     scale: lane.scale,
                     slots: vec![slot],
@@ -133,7 +135,7 @@ impl Catalogue {
         getters::all()
             .map(|getter| GetterPlan {
                 each: getter.each,
-                steady: getter.is_steady(),
+                cadence: Cadence::of_getter(getter),
                 numbers: getter
                     .numbers
                     .iter()
@@ -145,6 +147,54 @@ impl Catalogue {
 
     fn slots_of(&self, family: &str, labels: &str, repeat: Repeat) -> Vec<usize> {
         repeat.labels(labels).filter_map(|labels| self.slot(family, &labels)).collect()
+    }
+}
+
+/// In which rounds a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cadence {
+    /// In every round.
+    Round,
+    /// Every [`LINK_ROUNDS`]: an NVLink GPU has hundreds of counters of links,
+    /// far more than of everything else.
+    Links,
+    /// Every [`STEADY_ROUNDS`]: only a setting, a driver or a reset changes it.
+    Steady,
+}
+
+/// Rounds between two readings of the counters of links.
+pub(crate) const LINK_ROUNDS: u64 = 5;
+
+/// Rounds between two readings of what only a setting or a reset changes.
+pub(crate) const STEADY_ROUNDS: u64 = 30;
+
+impl Cadence {
+    /// Whether calls are made in this round; the first, 0, makes all.
+    pub(crate) fn is_due(self, round: u64) -> bool {
+        round.is_multiple_of(match self {
+            Self::Round => 1,
+            Self::Links => LINK_ROUNDS,
+            Self::Steady => STEADY_ROUNDS,
+        })
+    }
+
+    fn of_field(over: Over) -> Self {
+        match over {
+            Over::Scope(_) => Self::Round,
+            Over::EachLink
+            | Over::SumOfLinks
+            | Over::MaximumOfLinks
+            | Over::SumOfC2c
+            | Over::MaximumOfC2c => Self::Links,
+        }
+    }
+
+    fn of_getter(getter: &getters::Getter) -> Self {
+        match getter.each {
+            _ if getter.is_steady() => Self::Steady,
+            Each::Device | Each::Fan | Each::Instance => Self::Round,
+            Each::Link | Each::SumOfLinks | Each::MaximumOfLinks => Self::Links,
+        }
     }
 }
 

@@ -1,18 +1,21 @@
 //! One round of readings of one device, as the catalogue plans it.
 //!
 //! The reader learns: what a device does not support is asked again only now
-//! and then, what cannot change without a reset is read now and then, and a
-//! getter whose numbers were all given already is not called at all.
+//! and then, what cannot change without a reset is read now and then, the
+//! hundreds of counters of single links are read every few rounds, and a getter
+//! whose numbers were all given already is not called at all. What a round does
+//! not read it tells again.
+
+mod batch;
 
 use nvml_wrapper::Device;
 
-use crate::catalogue::{ABSENT, CATALOGUE, Catalogue, FieldPlan, MAXIMUM_FANS};
-use crate::fields::{C2C_LINK_COUNT, Form, LINK_COUNT, MAXIMUM_LINKS, Over};
+use crate::catalogue::{ABSENT, CATALOGUE, Cadence, FieldPlan, MAXIMUM_FANS};
+use crate::fields::{C2C_LINK_COUNT, Form, LINK_COUNT, MAXIMUM_LINKS};
 use crate::getters::{Each, Number, Word};
-use crate::nvml::{Buffer, Code, FieldBatch, Result, Session, Value};
+use crate::nvml::{Buffer, FieldBatch, Result, Session, Value};
 
-/// Rounds between two readings of what only a setting or a reset changes.
-pub(crate) const STEADY_ROUNDS: u64 = 30;
+use batch::Batch;
 
 /// Rounds after which everything is asked again, supported or not.
 const RELEARN_ROUNDS: u64 = 60;
@@ -31,25 +34,17 @@ pub(crate) struct Reader {
     pub(crate) buffer: Box<Buffer>,
     /// Getters this device does not answer.
     mute: Vec<bool>,
-    /// Readings of steady getters.
-    steady: Vec<f64>,
+    /// Readings of what is not read every round.
+    kept: Vec<f64>,
+    /// Fields of every round.
     batch: Option<Batch>,
+    /// Fields of links, and how many of them had a number.
+    link_batch: Option<Batch>,
+    link_fields: u32,
     links: u32,
     c2c_links: u32,
     fans: u32,
     answered: Answered,
-}
-
-/// The fields of one call: which plan, and which link of it, each is for.
-struct Batch {
-    values: FieldBatch,
-    targets: Vec<(usize, usize)>,
-}
-
-impl std::fmt::Debug for Batch {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Batch").field("fields", &self.targets.len()).finish_non_exhaustive()
-    }
 }
 
 impl Reader {
@@ -58,8 +53,10 @@ impl Reader {
             round: 0,
             buffer: Buffer::new(),
             mute: vec![false; CATALOGUE.getters.len()],
-            steady: vec![ABSENT; CATALOGUE.slots()],
+            kept: vec![ABSENT; CATALOGUE.slots()],
             batch: None,
+            link_batch: None,
+            link_fields: 0,
             links: 0,
             c2c_links: 0,
             fans: 0,
@@ -82,7 +79,7 @@ impl Reader {
         values.resize(CATALOGUE.slots(), ABSENT);
         if self.round.is_multiple_of(RELEARN_ROUNDS) {
             self.mute.fill(false);
-            self.batch = None;
+            (self.batch, self.link_batch) = (None, None);
             self.count_links(session, device)?;
         }
         self.answered = Answered::default();
@@ -105,26 +102,31 @@ impl Reader {
         Ok(())
     }
 
+    /// Whether the last round read the counters of links.
+    pub(crate) fn has_read_links(&self) -> bool {
+        self.round.checked_sub(1).is_some_and(|last| Cadence::Links.is_due(last))
+    }
+
     fn read_fields(&mut self, session: &Session, device: &Device<'_>, values: &mut [f64]) -> Result<()> {
-        let fresh = self.batch.is_none();
-        let old = session.nvml().field_id_scheme() == nvml_wrapper::FieldIdScheme::V12;
-        let (links, c2c_links) = (self.links, self.c2c_links);
-        let batch = self.batch.get_or_insert_with(|| Batch::all(&CATALOGUE, links, c2c_links, old));
-        check(session.fields(device, &mut batch.values))?;
-        self.answered.fields = batch.decode(&CATALOGUE, values);
-        if fresh {
-            batch.keep_answered(&CATALOGUE, old);
+        let links = (self.links, self.c2c_links);
+        let every = read_batch(&mut self.batch, Cadence::Round, links, session, device, values)?;
+        if Cadence::Links.is_due(self.round) {
+            let batch = &mut self.link_batch;
+            self.link_fields = read_batch(batch, Cadence::Links, links, session, device, values)?;
         }
+        for slot in self.link_batch.iter().flat_map(|batch| batch.slots(&CATALOGUE)) {
+            keep_or_tell(Cadence::Links.is_due(self.round), &mut self.kept, values, slot);
+        }
+        self.answered.fields = every + self.link_fields;
         Ok(())
     }
 
     fn read_getters(&mut self, session: &Session, device: &Device<'_>, values: &mut [f64]) -> Result<()> {
-        let steady_round = self.round.is_multiple_of(STEADY_ROUNDS);
         for (index, plan) in CATALOGUE.getters.iter().enumerate() {
             let slots = || plan.numbers.iter().flat_map(|(_, slots)| slots);
-            if plan.steady && !steady_round {
+            if !plan.cadence.is_due(self.round) {
                 for slot in slots() {
-                    give(values, *slot, self.steady.get(*slot).copied().unwrap_or(ABSENT));
+                    keep_or_tell(false, &mut self.kept, values, *slot);
                 }
                 continue;
             }
@@ -162,12 +164,9 @@ impl Reader {
             if let Some(mute) = self.mute.get_mut(index) {
                 *mute = !answered;
             }
-            if plan.steady {
+            if plan.cadence != Cadence::Round {
                 for slot in slots() {
-                    let value = values.get(*slot).copied().unwrap_or(ABSENT);
-                    if let Some(kept) = self.steady.get_mut(*slot) {
-                        *kept = value;
-                    }
+                    keep_or_tell(true, &mut self.kept, values, *slot);
                 }
             }
         }
@@ -184,67 +183,33 @@ impl Reader {
     }
 }
 
-impl Batch {
-    /// Every field, for every link it is asked of.
-    fn all(catalogue: &Catalogue, links: u32, c2c_links: u32, old: bool) -> Self {
-        let targets = catalogue.fields.iter().enumerate().flat_map(|(at, plan)| {
-            let times = match plan.over {
-                Over::Scope(_) => 1,
-                Over::EachLink | Over::SumOfLinks | Over::MaximumOfLinks => links,
-                Over::SumOfC2c | Over::MaximumOfC2c => c2c_links,
-            };
-            (0..times as usize).map(move |link| (at, link))
-        });
-        Self::of(catalogue, targets.collect(), old)
+/// Reads the fields of one cadence; how many had a number.
+fn read_batch(
+    batch: &mut Option<Batch>,
+    cadence: Cadence,
+    (links, c2c_links): (u32, u32),
+    session: &Session,
+    device: &Device<'_>,
+    values: &mut [f64],
+) -> Result<u32> {
+    let fresh = batch.is_none();
+    let old = session.nvml().field_id_scheme() == nvml_wrapper::FieldIdScheme::V12;
+    let batch = batch.get_or_insert_with(|| Batch::all(&CATALOGUE, cadence, links, c2c_links, old));
+    check(session.fields(device, &mut batch.values))?;
+    let answered = batch.decode(&CATALOGUE, values);
+    if fresh {
+        batch.keep_answered(&CATALOGUE, old);
     }
+    Ok(answered)
+}
 
-    fn of(catalogue: &Catalogue, targets: Vec<(usize, usize)>, old: bool) -> Self {
-        let values = FieldBatch::new(targets.iter().filter_map(|(at, link)| {
-            let plan = catalogue.fields.get(*at)?;
-            let scope = match plan.over {
-                Over::Scope(scope) => scope,
-                _ => u32::try_from(*link).unwrap_or_default(),
-            };
-            Some((if old { plan.old_id } else { plan.id }, scope))
-        }));
-        Self { values, targets }
-    }
-
-    /// Puts each value where its plan says; returns how many fields had one.
-    fn decode(&self, catalogue: &Catalogue, values: &mut [f64]) -> u32 {
-        let mut answered = 0;
-        for (request, (at, link)) in self.targets.iter().enumerate() {
-            let Some(plan) = catalogue.fields.get(*at) else { continue };
-            let Ok(value) = self.values.value(request) else { continue };
-            let value = plan.read(value);
-            if value.is_nan() {
-                continue;
-            }
-            answered += u32::from(*link == 0);
-            let slot = |at: usize| plan.slots.get(at).copied().unwrap_or(usize::MAX);
-            match plan.over {
-                Over::Scope(_) => give(values, slot(0), value),
-                Over::EachLink => give(values, slot(*link), value),
-                Over::SumOfLinks | Over::SumOfC2c => fold(values, slot(0), value, |a, b| a + b),
-                Over::MaximumOfLinks | Over::MaximumOfC2c => fold(values, slot(0), value, f64::max),
-            }
-        }
-        answered
-    }
-
-    /// Drops the requests that were refused, until all are asked again.
-    fn keep_answered(&mut self, catalogue: &Catalogue, old: bool) {
-        let refused = |code: Code| {
-            matches!(code, Code::NOT_SUPPORTED | Code::INVALID_ARGUMENT | Code::FUNCTION_NOT_FOUND)
-        };
-        let targets: Vec<_> = self
-            .targets
-            .iter()
-            .enumerate()
-            .filter(|(request, _)| !self.values.value(*request).is_err_and(refused))
-            .map(|(_, target)| *target)
-            .collect();
-        *self = Self::of(catalogue, targets, old);
+/// Keeps what was read just now, or tells again what was kept.
+fn keep_or_tell(is_read: bool, kept: &mut [f64], values: &mut [f64], slot: usize) {
+    let Some(kept) = kept.get_mut(slot) else { return };
+    if is_read {
+        *kept = values.get(slot).copied().unwrap_or(ABSENT);
+    } else {
+        give(values, slot, *kept);
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_uint, c_ulonglong};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nvml_wrapper_sys::bindings as sys;
 use sys::{nvmlDevice_t, nvmlEventSet_t, nvmlReturn_t};
 
 use super::pointers::put;
-use super::{PAUSE, handle, on_device, on_system};
+use super::{handle, on_device, on_system};
 use crate::gpu::Event;
 use crate::refusal::{Answer, Refusal};
 use crate::world::{self, Snapshot, Target};
@@ -27,6 +28,10 @@ struct Sets {
     last: usize,
     sets: BTreeMap<usize, Vec<Registration>>,
 }
+
+/// How often a waiting call looks for events. A driver wakes its waiters; this
+/// stands for that, and must not cost a client more than its own work does.
+const LOOK: f64 = 0.1;
 
 static SETS: LazyLock<Mutex<Sets>> = LazyLock::new(Mutex::default);
 
@@ -83,6 +88,10 @@ extern "C" fn nvmlDeviceRegisterEvents(
 
 /// The next event of a set up to now, in the order of time.
 fn next(snapshot: &Snapshot, registrations: &mut [Registration]) -> Option<(Target, Event)> {
+    if snapshot.loaded.faults.is_empty() {
+        // Events come of faults alone.
+        return None;
+    }
     let mut earliest: Option<(usize, Event)> = None;
     for (index, registration) in registrations.iter().enumerate() {
         let Ok(gpu) = snapshot.gpu(&registration.target) else { continue };
@@ -117,10 +126,11 @@ fn wait(
             if let Some((target, event)) = found {
                 return tell(data, &target, &event);
             }
-            if world::monotonic() >= deadline {
+            let left = deadline - world::monotonic();
+            if left <= 0.0 {
                 return Err(Refusal::Timeout);
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(Duration::from_secs_f64(left.min(LOOK)));
         }
     })
 }

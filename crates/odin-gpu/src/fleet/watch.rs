@@ -11,7 +11,7 @@ use crate::identity::Identity;
 use crate::instances;
 use crate::nvml::{self, Code, Session, Unavailable};
 use crate::process::Processes;
-use crate::rates::Meter;
+use crate::rates::{Meter, Rates};
 use crate::reader::Reader;
 use crate::sample::{Condition, Labelled, Sample, Slot};
 use crate::{events, labels};
@@ -188,6 +188,7 @@ struct DeviceThread {
     spare: Option<Arc<Sample>>,
     reasons: Option<u64>,
     meter: Meter,
+    rates: Rates,
 }
 
 impl DeviceThread {
@@ -199,6 +200,7 @@ impl DeviceThread {
             spare: None,
             reasons: None,
             meter: Meter::default(),
+            rates: Rates::default(),
         }
     }
 
@@ -217,7 +219,10 @@ impl DeviceThread {
         instances::read(session, &device, &mut self.reader.buffer, &mut sample.instances);
         sample.at = Instant::now();
         sample.took = sample.at.saturating_duration_since(began);
-        sample.rates = self.meter.read(&sample.values, sample.at);
+        if self.reader.has_read_links() {
+            self.rates = self.meter.read(&sample.values, sample.at);
+        }
+        sample.rates = self.rates;
         let risen = self.clock_events(&sample.values);
         let mut front = slot.front();
         for (count, rose) in front.clock_events.iter_mut().zip(risen) {
@@ -244,7 +249,7 @@ impl DeviceThread {
         let labelled: Labelled = labels::of(identity, session, &shared.options);
         self.reader = Reader::new();
         self.reasons = None;
-        self.meter = Meter::default();
+        (self.meter, self.rates) = (Meter::default(), Rates::default());
         let mut front = slot.front();
         front.replaced += u64::from(front.identity.is_some());
         front.sample = None;

@@ -4,6 +4,8 @@
   pkgs,
   odin,
   overlay,
+  # Names of optional components that are wanted.
+  optional,
   versions,
   manifests,
 }:
@@ -27,6 +29,8 @@ pkgs.runCommand "odin-bundle-${overlay}"
     export HOME=$TMPDIR
     cp --recursive --no-preserve=mode ${manifests} manifests
     ${lib.concatStringsSep "\n" (lib.mapAttrsToList setVersion versions)}
-    odin bundle build manifests/overlays/${overlay} --output $out
+    odin bundle build manifests/overlays/${overlay} ${
+      lib.concatMapStringsSep " " (name: "--with ${lib.escapeShellArg name}") optional
+    } --output $out
     odin bundle lint $out
   ''

@@ -22,18 +22,27 @@ let
     ];
   };
   images = import ../images/containers.nix { inherit pkgs; };
-in
-{
-  inherit odin images;
 
-  bundles = lib.genAttrs [ "dev" "lab" "prod" ] (
-    overlay:
+  bundleOf =
+    {
+      overlay,
+      optional ? [ ],
+    }:
     import ./bundle.nix {
-      inherit pkgs odin overlay;
+      inherit
+        pkgs
+        odin
+        overlay
+        optional
+        ;
       versions = lib.mapAttrs (_: image: image.imageTag) (
         lib.filterAttrs (_: image: image.versioned) images
       );
       manifests = source [ ../../manifests ] + "/manifests";
-    }
-  );
+    };
+in
+{
+  inherit odin images bundleOf;
+
+  bundles = lib.genAttrs [ "dev" "lab" "prod" ] (overlay: bundleOf { inherit overlay; });
 }

@@ -46,10 +46,10 @@ def run() -> Run:
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Renders an overlay into a new directory with odin itself."""
+def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Renders an overlay, with optional components, into a new directory with odin itself."""
 
-    def render_overlay(overlay: str) -> Path:
+    def render_overlay(overlay: str, *optional: str) -> Path:
         directory = tmp_path_factory.mktemp("bundle") / overlay
         done = subprocess.run(
             [
@@ -57,6 +57,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 "bundle",
                 "build",
                 paths.OVERLAYS / overlay,
+                *(argument for name in optional for argument in ("--with", name)),
                 "-o",
                 directory,
                 "--helm",

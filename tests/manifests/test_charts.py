@@ -103,6 +103,11 @@ REFUSED = [
     ),
     ("node-exporter", {"resources": {"limits": {"memory": None}}}, "resources/limits", "memory"),
     ("node-exporter", {"resources": {"requests": {"cpu": 1}}}, "resources/requests/cpu", "string"),
+    ("nvidia-device-plugin", {"image": {"tag": "latest"}}, "image/tag", "not"),
+    ("nvidia-device-plugin", {"image": {"name": "Device Plugin"}}, "image/name", "pattern"),
+    ("nvidia-device-plugin", {"deviceListStrategy": "cdi"}, "deviceListStrategy", "cdi-cri"),
+    ("nvidia-device-plugin", {"config": {"version": "v2"}}, "config/version", "v1"),
+    ("nvidia-device-plugin", {"config": None}, "config", "missing"),
     ("dashboards", {"folder": "../ODIN"}, "folder", "pattern"),
     ("dashboards", {"dashboards": []}, "dashboards", "additional properties"),
     ("prometheus", {"gpu": {"port": "9400"}}, "gpu/port", "integer"),
@@ -172,7 +177,9 @@ def test_schema_is_closed(chart: str) -> None:
         "alertmanager": {
             "/properties/config/properties/default",
             "/properties/config/properties/default/properties/route",
-        }
+        },
+        # The plugin's own configuration, which the plugin checks.
+        "nvidia-device-plugin": {"/properties/config"},
     }
     schema = json.loads((paths.CHARTS / chart / "values.schema.json").read_text())
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
@@ -191,8 +198,11 @@ def _parts(schema: dict, place: str = "") -> Iterator[tuple[str, dict]]:
             yield from _parts(value, f"{place}/{key}")
 
 
-# These two run no image of their own.
-@pytest.mark.parametrize("chart", sorted({*paths.CHART_NAMES} - {"platform", "dashboards"}))
+# These run no image of their own, and one that nobody here builds.
+IMAGELESS = {"platform", "dashboards", "nvidia-device-plugin"}
+
+
+@pytest.mark.parametrize("chart", sorted({*paths.CHART_NAMES} - IMAGELESS))
 def test_version_is_the_pinned_one(chart: str) -> None:
     """The image's tag is the version of the lab's pin, whence the image is built."""
     declared = yaml.safe_load((paths.CHARTS / chart / "Chart.yaml").read_text())["appVersion"]

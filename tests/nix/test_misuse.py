@@ -94,6 +94,11 @@ MISUSES = {
         "driver 595",
     ),
     "fabric manager": (["odin.gpu.fabricManager=true"], "odin.gpu.fabricManager", "datacenter"),
+    "sharing by another's plugin": (
+        ['odin.gpu.sharing={ version = "v1"; }', 'odin.gpu.devicePlugin="nvidia"'],
+        "odin.gpu.sharing",
+        "odin.gpu.devicePlugin = nvidia",
+    ),
     "one generation": (["odin.upgrade.keepGenerations=1"], "odin.upgrade.keepGenerations", "2"),
     "unknown option": (["odin.gpu.count=8"], "odin.gpu.count", "does not exist"),
 }

@@ -143,6 +143,9 @@ pub(crate) enum Bundle {
     Build {
         /// Directory of the overlay, for example manifests/overlays/prod
         overlay: PathBuf,
+        /// Optional component that is wanted in it; once for each
+        #[arg(long, value_name = "COMPONENT")]
+        with: Vec<String>,
         /// Directory of the bundle; replaced when it is a bundle already
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,

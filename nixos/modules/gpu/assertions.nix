@@ -50,6 +50,10 @@ in
         message = "boot.kernelPackages: kernel ${kernel} and ${driver} do not go together; it is known to build for ${lib.concatStringsSep ", " series.kernels}";
       }
       {
+        assertion = cfg.sharing != null -> cfg.devicePlugin == "odin";
+        message = "odin.gpu.sharing is read by ODIN's device plugin alone, and odin.gpu.devicePlugin = ${cfg.devicePlugin}; NVIDIA's takes the same text from manifests/overlays/${config.odin.overlay}/values/nvidia-device-plugin.yaml (config)";
+      }
+      {
         assertion = cfg.fabricManager -> cfg.branch == "datacenter";
         message = "odin.gpu.fabricManager = true needs odin.gpu.branch = datacenter, which is ${cfg.branch}: only that build carries the fabric manager";
       }

@@ -15,8 +15,9 @@ in
       example = "nvidia";
       description = ''
         Whose device plugin offers the GPUs to pods. `nvidia` leaves them to
-        NVIDIA's, which is in no nixpkgs and has to come with the bundle and its
-        image; until it does no pod gets a GPU.
+        NVIDIA's, which is put into the bundle. Its image is in no nixpkgs: it is
+        pulled, or preloaded by `services.k3s.images`, and until it is there no
+        pod gets a GPU.
       '';
     };
 
@@ -49,7 +50,8 @@ in
       description = ''
         Configuration of NVIDIA's device plugin, version v1: MIG strategy and
         time-slicing. Pods that share a GPU share its memory, and one can take
-        all of it. Null: nothing is shared.
+        all of it. Null: nothing is shared. It is read by ODIN's own plugin;
+        NVIDIA's takes its own from the values of the bundle's component.
       '';
     };
 

@@ -29,8 +29,13 @@ in
 
     bundle = mkOption {
       type = types.package;
-      default = packages.bundles.${config.odin.overlay};
-      defaultText = literalExpression "the rendered bundle of odin.overlay";
+      default = packages.bundleOf {
+        inherit (config.odin) overlay;
+        optional = lib.optional (
+          config.odin.gpu.enable && config.odin.gpu.devicePlugin == "nvidia"
+        ) "nvidia-device-plugin";
+      };
+      defaultText = literalExpression "the rendered bundle of odin.overlay, with NVIDIA's device plugin where odin.gpu.devicePlugin asks for it";
       example = literalExpression "inputs.site.packages.x86_64-linux.bundle";
       description = ''
         Rendered manifests that the supervisor keeps applied. Objects that

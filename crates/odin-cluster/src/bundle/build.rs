@@ -19,6 +19,8 @@ use crate::object::Declared;
 pub struct BuildOptions {
     /// Directory of the overlay, for example `manifests/overlays/lab`.
     pub overlay: PathBuf,
+    /// Optional components that are wanted.
+    pub with: Vec<String>,
     /// Directory of the bundle; an earlier bundle there is replaced.
     pub out: PathBuf,
     /// The helm program: a path, or a name looked up in PATH.
@@ -85,7 +87,11 @@ impl<'a> Render<'a> {
         let sources: Sources =
             toml::from_str(&text).map_err(|error| say(manifest::first_lines(&error.to_string())))?;
         manifest::check_format(sources.format).map_err(say)?;
-        let wanted = |source: &Source| source.overlays.as_ref().is_none_or(|names| names.contains(&name));
+        check_optional(&options.with, &sources).map_err(say)?;
+        let wanted = |source: &Source| {
+            source.overlays.as_ref().is_none_or(|names| names.contains(&name))
+                && (!source.optional || options.with.contains(&source.name))
+        };
         let components: Vec<Source> = sources.components.into_iter().filter(wanted).collect();
         order::arrange(components.iter().map(entry).collect()).map_err(say)?;
         Ok(Self { options, root, overlay: name, components })
@@ -158,6 +164,19 @@ impl<'a> Render<'a> {
         }
         Ok(())
     }
+}
+
+/// What is asked for by name must be there to be asked for.
+fn check_optional(with: &[String], sources: &Sources) -> Result<(), String> {
+    let optional: Vec<&str> = sources
+        .components
+        .iter()
+        .filter(|source| source.optional)
+        .map(|source| source.name.as_str())
+        .collect();
+    let Some(unknown) = with.iter().find(|name| !optional.contains(&name.as_str())) else { return Ok(()) };
+    let known = if optional.is_empty() { "there is none".to_owned() } else { optional.join(", ") };
+    Err(format!("{unknown} is no optional component (those are: {known})"))
 }
 
 fn entry(source: &Source) -> Entry {

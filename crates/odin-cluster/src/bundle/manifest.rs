@@ -60,6 +60,9 @@ pub(super) struct Source {
     pub(super) gate: bool,
     #[serde(default)]
     pub(super) overlays: Option<Vec<String>>,
+    /// In the bundle only when it was asked for by name.
+    #[serde(default)]
+    pub(super) optional: bool,
 }
 
 fn yes() -> bool {

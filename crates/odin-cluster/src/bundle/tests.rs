@@ -276,7 +276,13 @@ mod building {
         .unwrap();
         let header = "format = 1\n[[component]]\nname = \"one\"\nchart = \"charts/one\"\nnamespace = \"n\"\ntimeout = \"1m\"\n[[component]]\nname = \"elsewhere\"\nchart = \"charts/none\"\nnamespace = \"n\"\ntimeout = \"1m\"\noverlays = [\"prod\"]\n";
         fs::write(root.join("bundle.toml"), header).unwrap();
-        BuildOptions { overlay: root.join("overlays/lab"), out: dir.join("out/bundle"), helm, kubectl }
+        BuildOptions {
+            overlay: root.join("overlays/lab"),
+            with: Vec::new(),
+            out: dir.join("out/bundle"),
+            helm,
+            kubectl,
+        }
     }
 
     #[test]
@@ -291,6 +297,23 @@ mod building {
         // It replaces an earlier bundle and leaves nothing beside it.
         build(&options).unwrap();
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_optional_component_is_there_when_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = sources(dir.path());
+        let path = dir.path().join("manifests/bundle.toml");
+        let declared = fs::read_to_string(&path).unwrap();
+        fs::write(&path, declared.replacen("timeout", "optional = true\ntimeout", 1)).unwrap();
+        assert_eq!(build(&options).unwrap().components().len(), 0);
+        let with = |name: &str| BuildOptions { with: vec![name.to_owned()], ..options.clone() };
+        assert_eq!(build(&with("one")).unwrap().components().len(), 1);
+        for unknown in ["two", "elsewhere"] {
+            let said = build(&with(unknown)).unwrap_err().to_string();
+            let wanted = format!("{unknown} is no optional component (those are: one)");
+            assert!(said.contains(&wanted), "{said}");
+        }
     }
 
     #[test]

@@ -9,14 +9,15 @@ use serde_json::json;
 use super::{Outcome, Status};
 use crate::{Result, interrupt};
 
-/// Renders an overlay into a bundle.
+/// Renders an overlay into a bundle, with the optional components named.
 ///
 /// # Errors
 /// When the sources are wrong, a program fails, or an end was asked for; an
 /// earlier bundle stays.
-pub fn build(overlay: &Path, output: &Path, helm: &Path, kubectl: &Path) -> Result<Outcome> {
+pub fn build(overlay: &Path, with: &[String], output: &Path, helm: &Path, kubectl: &Path) -> Result<Outcome> {
     let options = BuildOptions {
         overlay: overlay.to_owned(),
+        with: with.to_owned(),
         out: output.to_owned(),
         helm: helm.to_owned(),
         kubectl: kubectl.to_owned(),

@@ -7,10 +7,10 @@ use crate::failure::{ExitStatus, Failure};
 
 pub(crate) fn run(verb: &Bundle, json: bool) -> Result<ExitStatus, Failure> {
     let outcome = match verb {
-        Bundle::Build { overlay, output, helm, kubectl } => {
-            let (overlay, output) = (overlay.clone(), output.clone());
+        Bundle::Build { overlay, with, output, helm, kubectl } => {
+            let (overlay, with, output) = (overlay.clone(), with.clone(), output.clone());
             let (helm, kubectl) = (helm.clone(), kubectl.clone());
-            build(move || bundle::build(&overlay, &output, &helm, &kubectl), json)?
+            build(move || bundle::build(&overlay, &with, &output, &helm, &kubectl), json)?
         }
         Bundle::Lint { dir } => bundle::lint(dir),
         Bundle::Show { dir } => bundle::show(dir)?,

@@ -26,6 +26,16 @@ const fn family(name: &'static str, help: &'static str) -> Family {
     Family { name, help }
 }
 
+/// `# HELP` and `# TYPE` of a metric of ODIN's own, as the page has them; empty
+/// for a name that is none.
+#[must_use]
+pub fn head(name: &str) -> String {
+    of_fleet()
+        .find(|family| family.name == name)
+        .map(|family| format!("# HELP {name} {}\n# TYPE {name} {}\n", family.help, family.kind()))
+        .unwrap_or_default()
+}
+
 /// Metrics that a field or a getter of NVML becomes.
 pub(crate) fn of_nvml() -> impl Iterator<Item = Family> {
     device::DEVICE.iter().chain(link::LINK).copied()

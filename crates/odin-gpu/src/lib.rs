@@ -40,6 +40,7 @@ mod xid;
 
 pub use devices::Devices;
 pub use exposition::CONTENT_TYPE;
+pub use family::head as metric_head;
 pub use fleet::{Fleet, Options};
 pub use identity::Identity;
 pub use pods::PodSource;

@@ -55,6 +55,12 @@ pub(super) const FLEET: &[Family] = &[
     ),
     family("odin_gpu_pod_idle", "1 when a pod has had a GPU without work for longer than gpu.idle-after"),
     family("odin_gpu_pod_idle_seconds", "How long a pod has had a GPU without work"),
+    // The device plugin tells these two.
+    family(
+        "odin_gpu_resource_devices",
+        "Devices the machine has of a resource, by whether they may be given out",
+    ),
+    family("odin_gpu_resource_registered", "1 when the kubelet took the resource and listens"),
     family("odin_gpu_health", "Verdict: 0 healthy, 1 degraded, 2 failed, 3 unknown"),
     family(
         "odin_gpu_finding",

@@ -36,9 +36,17 @@ impl fmt::Display for Health {
             write!(formatter, "\nall {:<9} the machine", worst.unwrap_or(Verdict::Healthy))?;
             write_findings(formatter, &self.findings)?;
         }
+        let steps = self.gpus.iter().flat_map(|gpu| &gpu.findings).map(|finding| &finding.next_step);
+        if steps.into_iter().any(|step| step.contains("reset")) {
+            formatter.write_str(RESET)?;
+        }
         Ok(())
     }
 }
+
+/// The driver resets no GPU that a program has open, and reading it is that.
+const RESET: &str = "\na reset: systemctl stop odin-gpu.service; nvidia-smi --gpu-reset --id=UUID; \
+                     systemctl start odin-gpu.service";
 
 fn write_findings(formatter: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
     for finding in findings {
@@ -49,4 +57,43 @@ fn write_findings(formatter: &mut fmt::Formatter<'_>, findings: &[Finding]) -> f
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Gpu;
+    use crate::sample::State;
+
+    fn with(next_step: &str) -> String {
+        let finding = Finding {
+            name: "one".to_owned(),
+            verdict: Verdict::Failed,
+            evidence: "seen".to_owned(),
+            next_step: next_step.to_owned(),
+        };
+        let gpu = Gpu {
+            index: 0,
+            identity: None,
+            state: State::Running,
+            facts: None,
+            verdict: Verdict::Failed,
+            findings: vec![finding],
+        };
+        Health {
+            library: "open".to_owned(),
+            unavailable: None,
+            driver: "580".to_owned(),
+            baseline: None,
+            gpus: vec![gpu],
+            findings: Vec::new(),
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn who_is_told_to_reset_is_told_how() {
+        assert!(with("drain the GPU and reset it").ends_with("systemctl start odin-gpu.service"));
+        assert!(with("replace the GPU").ends_with("next: replace the GPU"));
+    }
 }

@@ -74,9 +74,9 @@ impl Offering {
 /// The resources in Prometheus' text format; nothing where there are none.
 fn text(offer: &Offer, standings: &Standings) -> String {
     let mut text = String::new();
-    let mut family = |name: &str, help: &str, rows: Vec<(String, usize)>| {
+    let mut family = |name: &str, rows: Vec<(String, usize)>| {
         if !rows.is_empty() {
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+            text.push_str(&odin_gpu::metric_head(name));
         }
         for (labels, value) in rows {
             text.push_str(&format!("{name}{{{labels}}} {value}\n"));
@@ -87,19 +87,11 @@ fn text(offer: &Offer, standings: &Standings) -> String {
         [("healthy", well), ("unhealthy", resource.devices.len() - well)]
             .map(|(health, count)| (format!("resource=\"{}\",health=\"{health}\"", resource.name), count))
     });
-    family(
-        "odin_gpu_resource_devices",
-        "Devices the machine has of a resource, by whether they may be given out",
-        devices.collect(),
-    );
+    family("odin_gpu_resource_devices", devices.collect());
     let registered = standings.iter().map(|(resource, standing)| {
         (format!("resource=\"{resource}\""), usize::from(*standing == Standing::Registered))
     });
-    family(
-        "odin_gpu_resource_registered",
-        "1 when the kubelet took the resource and listens",
-        registered.collect(),
-    );
+    family("odin_gpu_resource_registered", registered.collect());
     text
 }
 
@@ -131,6 +123,8 @@ mod tests {
         let standings = Standings::from([("nvidia.com/gpu".to_owned(), Standing::Registered)]);
         let page = text(&offer, &standings);
         for line in [
+            "# TYPE odin_gpu_resource_devices gauge",
+            "# TYPE odin_gpu_resource_registered gauge",
             "odin_gpu_resource_devices{resource=\"nvidia.com/gpu\",health=\"healthy\"} 1",
             "odin_gpu_resource_devices{resource=\"nvidia.com/gpu\",health=\"unhealthy\"} 1",
             "odin_gpu_resource_registered{resource=\"nvidia.com/gpu\"} 1",

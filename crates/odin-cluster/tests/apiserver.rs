@@ -16,6 +16,7 @@ mod apiserver {
     mod lease;
     mod probe;
     mod proxy;
+    mod remedy;
     mod scale;
     mod secret;
 }

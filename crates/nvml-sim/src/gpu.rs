@@ -66,7 +66,8 @@ impl Snapshot {
         }
         if matches!(target, Target::Mig(..)) {
             let slices = gpu.slices();
-            gpu.slice = slices.iter().position(|slice| (Some(slice.id), Some(slice.compute.id)) == (part, compute));
+            gpu.slice =
+                slices.iter().position(|slice| (Some(slice.id), Some(slice.compute.id)) == (part, compute));
         }
         Ok(gpu)
     }

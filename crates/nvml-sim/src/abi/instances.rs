@@ -164,7 +164,11 @@ unsafe extern "C" fn nvmlComputeInstanceGetInfo_v2(
 }
 
 /// What a kind of compute instance has; engines are shared in all kinds.
-fn first(profile: &MigProfile, number: c_uint, engines: c_uint) -> Answer<sys::nvmlComputeInstanceProfileInfo_t> {
+fn first(
+    profile: &MigProfile,
+    number: c_uint,
+    engines: c_uint,
+) -> Answer<sys::nvmlComputeInstanceProfileInfo_t> {
     if engines != sys::NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED {
         return Err(Refusal::InvalidArgument);
     }

@@ -36,7 +36,8 @@ impl Gpu<'_> {
         let mut slices = Vec::new();
         for part in &self.card.cut.parts {
             let Some(profile) = named(self.card.profile, &part.profile) else { continue };
-            let device = |compute: &Compute| Slice { id: part.id, profile, start: part.start, compute: *compute };
+            let device =
+                |compute: &Compute| Slice { id: part.id, profile, start: part.start, compute: *compute };
             slices.extend(part.compute.iter().map(device));
         }
         slices
@@ -85,10 +86,8 @@ impl Gpu<'_> {
     pub fn uuid(&self) -> String {
         let seed = self.world.loaded.scenario.seed;
         let salt = |slice: Slice| u64::from(slice.id) + 99 + u64::from(slice.compute.id) * 64;
-        self.own_slice().map_or_else(
-            |_| self.card.uuid.clone(),
-            |slice| uuid("MIG", seed, self.index, salt(slice)),
-        )
+        self.own_slice()
+            .map_or_else(|_| self.card.uuid.clone(), |slice| uuid("MIG", seed, self.index, salt(slice)))
     }
 
     /// A kind of GPU instance by its `NVML_GPU_INSTANCE_PROFILE_*`.

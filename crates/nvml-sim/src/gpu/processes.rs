@@ -23,7 +23,8 @@ impl Gpu<'_> {
         let mut running = Vec::new();
         for process in &self.card.processes {
             if process.kind == kind && self.has(process) {
-                let part = process.instance.and_then(|_| parts.iter().find(|part| part.origin == process.instance));
+                let part =
+                    process.instance.and_then(|_| parts.iter().find(|part| part.origin == process.instance));
                 let instance = part.map_or(u32::MAX, |part| part.id);
                 running.push(Running { process, memory: u64::from(process.memory_mib) << 20, instance });
             }

@@ -179,7 +179,8 @@ fn mig_instances_are_placed_where_they_fit() {
 #[test]
 fn a_removed_gpu_is_lost_and_others_stay_who_they_are() {
     let first = read("[[gpu]]\nuuid = 'GPU-a'\n[[gpu]]\nuuid = 'GPU-b'");
-    let second = first.followed_by(Scenario::parse("[[gpu]]\nuuid = 'GPU-b'").unwrap(), &Cuts::new(), 5.0).unwrap();
+    let second =
+        first.followed_by(Scenario::parse("[[gpu]]\nuuid = 'GPU-b'").unwrap(), &Cuts::new(), 5.0).unwrap();
     let mut world = at(second, 6.0);
     world.enumerated = Arc::new(vec!["GPU-a".into(), "GPU-b".into()]);
     assert_eq!(world.at(0).err(), Some(Refusal::GpuIsLost));

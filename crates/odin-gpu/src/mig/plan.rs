@@ -43,7 +43,7 @@ pub struct GpuPlan {
     /// Why what is declared cannot be.
     pub problem: Option<String>,
     #[serde(skip)]
-    pub(super) goal: Option<Goal>,
+    goal: Goal,
 }
 
 /// Who uses a GPU, in words.
@@ -78,7 +78,7 @@ pub fn plan(seen: &[Seen], declared: &BTreeMap<String, MigDevices>) -> Plan {
     let gpus = seen.iter().map(|seen| {
         let devices = declared.get(&seen.model);
         let goal = Goal::Devices(devices.cloned().unwrap_or_default());
-        of_gpu(seen, goal, devices.is_some())
+        GpuPlan::of(seen, goal, devices.is_some())
     });
     let gpus: Vec<GpuPlan> = gpus.collect();
     let mut there: Vec<&str> = gpus.iter().map(|gpu| gpu.model.as_str()).collect();
@@ -90,23 +90,32 @@ pub fn plan(seen: &[Seen], declared: &BTreeMap<String, MigDevices>) -> Plan {
     Plan { gpus, notes }
 }
 
-/// Plans one GPU.
-pub(super) fn of_gpu(seen: &Seen, goal: Goal, named: bool) -> GpuPlan {
-    let (steps, problem) = match steps(seen, &goal) {
-        Ok(steps) => (steps, None),
-        Err(problem) => (Vec::new(), Some(problem)),
-    };
-    GpuPlan {
-        index: seen.index,
-        uuid: seen.uuid.clone(),
-        model: seen.model.clone(),
-        now: seen.layout(),
-        mode: seen.mode,
-        named,
-        busy: if steps.is_empty() { Vec::new() } else { seen.users.clone() },
-        steps,
-        problem,
-        goal: Some(goal),
+impl GpuPlan {
+    /// Plans one GPU.
+    #[must_use]
+    pub fn of(seen: &Seen, goal: Goal, named: bool) -> Self {
+        let (steps, problem) = match steps(seen, &goal) {
+            Ok(steps) => (steps, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        Self {
+            index: seen.index,
+            uuid: seen.uuid.clone(),
+            model: seen.model.clone(),
+            now: seen.layout(),
+            mode: seen.mode,
+            named,
+            busy: if steps.is_empty() { Vec::new() } else { seen.users.clone() },
+            steps,
+            problem,
+            goal,
+        }
+    }
+
+    /// What the GPU is to have.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        self.goal.clone()
     }
 }
 

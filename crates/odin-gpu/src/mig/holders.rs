@@ -1,10 +1,13 @@
 //! Which pods hold devices of a GPU, as the kubelet tells.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
+use tokio::net::UnixStream;
+
 use super::layout::Seen;
-use crate::pods::{Allocation, Refused, list};
+use crate::pods::{Allocation, list};
 
 /// One device that a pod holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +21,25 @@ pub struct Holder {
 pub enum Holders {
     /// Every device that a pod holds.
     Told(Vec<Holder>),
-    /// Nobody answers at its socket.
+    /// There is no socket, or nobody listens at it.
     Absent(String),
-    /// It answers, and not with that.
+    /// Somebody listens, and does not tell.
     Unknown(String),
 }
 
 /// Asks the kubelet once.
 pub async fn holders(socket: &Path) -> Holders {
+    // Only this tells a kubelet that is not there from one in trouble.
+    if let Err(error) = UnixStream::connect(socket).await {
+        let reason = format!("{}: {error}", socket.display());
+        return match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Holders::Absent(reason),
+            _ => Holders::Unknown(reason),
+        };
+    }
     match list(socket).await {
         Ok(allocations) => Holders::Told(allocations.iter().map(Holder::of).collect()),
-        Err(Refused::Absent(reason)) => Holders::Absent(reason),
-        Err(other) => Holders::Unknown(other.to_string()),
+        Err(reason) => Holders::Unknown(reason.to_string()),
     }
 }
 

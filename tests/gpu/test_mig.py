@@ -111,7 +111,9 @@ def test_a_call_that_fails_leaves_the_old_layout(machine: Machine, gpu: int) -> 
     declared(machine)
     for at in range(1, CALLS[gpu] + 1):
         begin_anew(machine)
-        fault(machine, f'kind = "mig-fails"\ngpu = {gpu}\nat = {at}\nerror = "insufficient-resources"')
+        fault(
+            machine, f'kind = "mig-fails"\ngpu = {gpu}\nat = {at}\nerror = "insufficient-resources"'
+        )
         mig(machine, "apply", 1, "not enough of it is free", WENT_BACK)
         assert layouts(machine) == OLD, at
         assert not begun(machine)
@@ -205,6 +207,9 @@ def test_a_reset_after_which_nothing_is_left_is_mended(machine: Machine) -> None
     assert [sorted(gpu.split()) for gpu in layouts(machine)] == [
         ["1g.10gb@4", "1g.10gb@5", "3g.40gb@0"]
     ] * 2
+    # Making them again is no change to go back from.
+    mig(machine, "rollback", 0)
+    assert layouts(machine) == OLD
 
 
 @pytest.mark.parametrize(
@@ -240,8 +245,9 @@ def test_what_others_cut_comes_back_as_it_was(machine: Machine) -> None:
         assert done.returncode == 0, done.stderr
         # This process of ODIN's did not begin it and follows all the same.
         machine.until(
-            lambda page: sorted(page.of("odin_gpu_mig_device_slices", slice="compute_instance"))
-            == [1, 2],
+            lambda page: (
+                sorted(page.of("odin_gpu_mig_device_slices", slice="compute_instance")) == [1, 2]
+            ),
             "it is seen",
         )
         mig(machine, "plan", 2, "destroy 4g.40gb at 0 (2c, 1c)")

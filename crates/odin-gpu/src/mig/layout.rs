@@ -121,6 +121,20 @@ impl Instance {
     }
 }
 
+impl Layout {
+    /// Whether it is the same devices, be it at other places.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let devices = |layout: &Self| {
+            let mut devices: Vec<(u32, Vec<Compute>)> =
+                layout.instances.iter().map(|one| (one.profile_id, one.compute.clone())).collect();
+            devices.sort();
+            devices
+        };
+        self.enabled == other.enabled && devices(self) == devices(other)
+    }
+}
+
 impl Seen {
     /// How it is cut now.
     #[must_use]

@@ -25,6 +25,9 @@ pub struct Change {
     pub model: String,
     /// How it was cut before.
     pub before: Layout,
+    /// How it was cut when the change was complete; not known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Layout>,
 }
 
 /// What came of one GPU.

@@ -62,8 +62,8 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     let (plan, notes) = planned(appliance, "cut GPUs").await?;
     warn(&*observer, plan.notes.iter().chain(&notes));
     if plan.is_empty() {
-        if begun.is_some() {
-            shelf.end()?;
+        if let Some(begun) = begun {
+            shelf.end(&ended(begun, &plan))?;
         }
         return Ok(Outcome::new(Status::Done, "every GPU is cut as declared", &plan));
     }
@@ -115,8 +115,10 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     let notes = ask_kubelet(appliance, &seen, &mut plan).await;
     warn(&*observer, &notes);
     if plan.is_empty() {
-        if begun.is_some() {
-            if undoes { shelf.forget()? } else { shelf.end()? }
+        match begun {
+            Some(_) if undoes => shelf.forget()?,
+            Some(begun) => shelf.end(&ended(begun, &plan))?,
+            None => {}
         }
         return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &plan));
     }
@@ -146,7 +148,7 @@ async fn carry_out(
     work: Vec<(Change, Goal)>,
     observer: Arc<dyn Observer>,
 ) -> Result<Outcome> {
-    let changes: Vec<Change> = work.iter().map(|(change, _)| change.clone()).collect();
+    let mut changes: Vec<Change> = work.iter().map(|(change, _)| change.clone()).collect();
     if let Kept::Anew(verb) = kept {
         shelf.begin(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?;
     }
@@ -165,13 +167,18 @@ async fn carry_out(
     let (ended, now) = answer(cutting, PATIENCE, "cut the GPUs").await?;
     match ended {
         Ended::Reached(reached) => {
+            for change in &mut changes {
+                change.after = now.iter().find(|seen| seen.uuid == change.uuid).map(Seen::layout);
+            }
             let waits = reached.contains(&Reached::AwaitsReset);
             match kept {
                 _ if waits => {}
-                Kept::Anew(_) => shelf.end()?,
+                Kept::Anew(verb) => {
+                    shelf.end(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?
+                }
                 Kept::AsItIs => shelf.forget()?,
             }
-            Ok(reached_outcome(&changes, &reached, &now))
+            Ok(reached_outcome(&changes, &reached))
         }
         Ended::WentBack { failure, stopped, await_reset } => {
             if await_reset.is_empty() {
@@ -191,18 +198,17 @@ async fn carry_out(
     }
 }
 
-fn reached_outcome(changes: &[Change], reached: &[Reached], now: &[Seen]) -> Outcome {
+fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     let mut text = String::new();
     let mut data = Vec::new();
     let mut resets = Vec::new();
     for (change, reached) in changes.iter().zip(reached) {
-        let layout = now.iter().find(|seen| seen.uuid == change.uuid).map(Seen::layout);
-        let is = layout.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        let is = change.after.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
         writeln!(text, "{change}: {} -> {is}", change.before).ok();
         if *reached == Reached::AwaitsReset {
             resets.push(change.index.to_string());
         }
-        data.push(json!({ "change": change, "reached": reached, "now": layout }));
+        data.push(json!({ "change": change, "reached": reached }));
     }
     if resets.is_empty() {
         text.push_str(AFTERWARDS);
@@ -333,8 +339,21 @@ fn refuse_used(plan: &Plan) -> Result<()> {
     })
 }
 
+/// A change that was cut off after its last step.
+fn ended(begun: Record, plan: &Plan) -> Record {
+    let now = |uuid: &str| plan.gpus.iter().find(|gpu| gpu.uuid == uuid).map(|gpu| gpu.now.clone());
+    let changes = begun.changes.into_iter().map(|change| Change { after: now(&change.uuid), ..change });
+    Record { changes: changes.collect(), ..begun }
+}
+
 fn change(gpu: &GpuPlan) -> Change {
-    Change { index: gpu.index, uuid: gpu.uuid.clone(), model: gpu.model.clone(), before: gpu.now.clone() }
+    Change {
+        index: gpu.index,
+        uuid: gpu.uuid.clone(),
+        model: gpu.model.clone(),
+        before: gpu.now.clone(),
+        after: None,
+    }
 }
 
 fn warn<'a>(observer: &dyn Observer, notes: impl IntoIterator<Item = &'a String>) {

@@ -3,7 +3,8 @@
 //! `mig-change.json` is written before anything changes and says how the GPUs
 //! were cut: whoever finds it, after a power cut too, knows what to go back to.
 //! When the change is complete the same file becomes `mig-previous.json` by a
-//! rename, which is what `rollback` goes back to.
+//! rename, which is what `rollback` goes back to. A change that only made again
+//! what a boot or a reset took is none to go back from, and is forgotten.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -34,6 +35,19 @@ pub(super) struct Record {
 pub(super) enum Verb {
     Apply,
     Rollback,
+}
+
+impl Record {
+    /// Whether every GPU has again what the earlier change gave it.
+    fn makes_again(&self, earlier: &Self) -> bool {
+        self.changes.iter().all(|change| {
+            let given = earlier.changes.iter().find(|given| given.uuid == change.uuid);
+            given.is_some_and(|given| match (&given.after, &change.after) {
+                (Some(given), Some(after)) => given.is_alike(after),
+                _ => false,
+            })
+        })
+    }
 }
 
 /// Where records are kept.
@@ -74,7 +88,12 @@ impl Shelf {
     }
 
     /// A change is complete: what was before it can be gone back to.
-    pub(super) fn end(&self) -> Result<()> {
+    pub(super) fn end(&self, record: &Record) -> Result<()> {
+        let previous = self.previous()?;
+        if previous.is_some_and(|previous| record.makes_again(&previous)) {
+            return self.forget();
+        }
+        self.begin(record)?;
         let file = self.begun_file();
         fs::rename(&file, self.previous_file()).map_err(Error::state("rename", &file))?;
         self.settle()
@@ -124,11 +143,19 @@ mod tests {
         let shelf = Shelf { directory: directory.path().join("gpu") };
         assert_eq!(shelf.begun().expect("nothing"), None);
         let before = Layout { enabled: true, instances: Vec::new() };
-        let change = Change { index: 0, uuid: "GPU-a".to_owned(), model: "H100".to_owned(), before };
+        let after = Some(Layout::default());
+        let change = Change { index: 0, uuid: "GPU-a".to_owned(), model: "H100".to_owned(), before, after };
         let record = Record { verb: Verb::Apply, time: Timestamp::UNIX_EPOCH, changes: vec![change] };
         shelf.begin(&record).expect("written");
         assert_eq!(shelf.begun().expect("read"), Some(record.clone()));
-        shelf.end().expect("renamed");
+        shelf.end(&record).expect("renamed");
+        let kept = (shelf.begun().expect("none"), shelf.previous().expect("read"));
+        assert_eq!(kept, (None, Some(record.clone())));
+        // After a boot, which left nothing, the same is made again.
+        let mut again = record.clone();
+        again.changes[0].before = Layout { enabled: false, instances: Vec::new() };
+        shelf.begin(&again).expect("written");
+        shelf.end(&again).expect("forgotten");
         assert_eq!((shelf.begun().expect("none"), shelf.previous().expect("read")), (None, Some(record)));
         shelf.forget().expect("nothing to forget");
         fs::write(shelf.begun_file(), "{").expect("damaged");

@@ -92,8 +92,19 @@ class Machine:
             **keys,
         }
         lines = [f"{key} = {json.dumps(value)}" for key, value in declared.items()]
-        state = f"[host]\nstate-dir = {json.dumps(str(self.directory / 'state'))}\n"
-        self.config.write_text(state + "[gpu]\n" + "\n".join(lines) + "\n")
+        host = {"state-dir": str(self.directory / "state"), "run-dir": str(self.directory / "run")}
+        host |= {"k3s-unit": "no-such.service", "lock-timeout": "0s"}
+        own = [f"{key} = {json.dumps(value)}" for key, value in host.items()]
+        self.config.write_text("\n".join(["[host]", *own, "[gpu]", *lines]) + "\n")
+
+    def cut(self, layouts: dict[str, dict[str, int]]) -> None:
+        """Declares how GPUs are cut, by model."""
+        self.declare()
+        text = self.config.read_text()
+        for model, devices in layouts.items():
+            rows = [f"{json.dumps(profile)} = {count}\n" for profile, count in devices.items()]
+            text += f"[gpu.mig.{json.dumps(model)}]\n" + "".join(rows)
+        self.config.write_text(text)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.simulation.run(str(self.odin), "--config", str(self.config), *arguments)

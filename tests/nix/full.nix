@@ -47,12 +47,17 @@
       metrics.pricePerGpuHour = 2.5;
       sharing = {
         version = "v1";
+        flags.migStrategy = "mixed";
         sharing.timeSlicing.resources = [
           {
             name = "nvidia.com/gpu";
             replicas = 4;
           }
         ];
+      };
+      mig."NVIDIA H100 80GB HBM3" = {
+        "1g.10gb" = 4;
+        "3g.40gb" = 1;
       };
       remediation.actions = [
         "taint"

@@ -99,6 +99,11 @@ MISUSES = {
         "odin.gpu.sharing",
         "odin.gpu.devicePlugin = nvidia",
     ),
+    "MIG without a strategy": (
+        ['odin.gpu.mig={"NVIDIA H100 80GB HBM3"={"1g.10gb"=7;};}'],
+        "odin.gpu.mig",
+        "migStrategy",
+    ),
     "one generation": (["odin.upgrade.keepGenerations=1"], "odin.upgrade.keepGenerations", "2"),
     "unknown option": (["odin.gpu.count=8"], "odin.gpu.count", "does not exist"),
 }

@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "this is a C ABI: callers pass pointers, symbols have fixed names")]
 
 mod arrays;
+mod cutting;
 mod devices;
 mod events;
 mod gpm;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
 
+use crate::cut::Cut;
 use crate::gpu::Gpu;
 use crate::refusal::{Answer, Refusal};
 use crate::world::{self, Snapshot, Target};
@@ -54,6 +56,24 @@ fn on_device(call: &str, device: nvmlDevice_t, body: impl FnOnce(&Gpu<'_>) -> An
         let gpu = snapshot.gpu(&target)?;
         snapshot.refused(call, Some(gpu.index))?;
         body(&gpu)
+    })
+}
+
+/// Runs a call that changes how a GPU is cut; the change is kept when it answers
+/// well. The body writes to the caller's pointers before anybody sees it.
+fn on_change(
+    call: &str,
+    device: nvmlDevice_t,
+    body: impl FnOnce(&Gpu<'_>, &mut Cut) -> Answer<()>,
+) -> nvmlReturn_t {
+    guarded(|| {
+        let snapshot = world::snapshot()?;
+        let target = world::target(device as usize)?;
+        held_up(call, Some(snapshot.gpu(&target)?.index))?;
+        world::change(&target, |gpu, cut| {
+            gpu.world.refused(call, Some(gpu.index))?;
+            body(gpu, cut)
+        })
     })
 }
 

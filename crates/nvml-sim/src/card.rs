@@ -1,6 +1,7 @@
 //! One GPU of a scenario with all defaults filled in.
 
 use crate::curve::Curve;
+use crate::cut::{Cut, Cuts};
 use crate::profile::{self, Profile};
 use crate::scenario::{Process, Scenario};
 
@@ -29,8 +30,8 @@ pub struct Card {
     pub persistence: bool,
     /// Fans.
     pub fans: u32,
-    /// GPU instances; none where MIG mode is off.
-    pub mig: Option<Vec<String>>,
+    /// How it is cut.
+    pub cut: Cut,
     /// What runs on it.
     pub processes: Vec<Process>,
     /// Work done before `since`, in percent times seconds.
@@ -45,10 +46,10 @@ impl Card {
     ///
     /// # Errors
     /// A model is unknown.
-    pub fn all(scenario: &Scenario, before: &[Self], now: f64) -> Result<Vec<Self>, String> {
+    pub fn all(scenario: &Scenario, cuts: &Cuts, before: &[Self], now: f64) -> Result<Vec<Self>, String> {
         (0..scenario.count())
             .map(|index| {
-                let mut card = Self::new(scenario, index)?;
+                let mut card = Self::new(scenario, cuts, index)?;
                 if let Some(old) = before.iter().find(|old| old.uuid == card.uuid) {
                     card.work = old.worked(now);
                     card.since = now;
@@ -58,13 +59,15 @@ impl Card {
             .collect()
     }
 
-    fn new(scenario: &Scenario, index: usize) -> Result<Self, String> {
+    fn new(scenario: &Scenario, cuts: &Cuts, index: usize) -> Result<Self, String> {
         let gpu = scenario.gpu(index);
         let profile = profile::named(gpu.profile.as_deref().unwrap_or(&scenario.profile))?;
         let bus = u32::try_from(index).map_err(|error| error.to_string())? * 0x0B + 0x0B;
+        let uuid = gpu.uuid.unwrap_or_else(|| uuid("GPU", scenario.seed, index, 0));
+        let cut = Cut::of(profile, gpu.mig.as_deref(), gpu.resets, cuts.get(&uuid));
         Ok(Self {
             profile,
-            uuid: gpu.uuid.unwrap_or_else(|| uuid("GPU", scenario.seed, index, 0)),
+            uuid,
             serial: gpu.serial.unwrap_or_else(|| {
                 format!("{:013}", 1_650_000_000_000 + scramble(scenario.seed, index, 7) % 9_999_999)
             }),
@@ -79,7 +82,7 @@ impl Card {
             ecc: gpu.ecc.unwrap_or(true),
             persistence: gpu.persistence.unwrap_or(true),
             fans: gpu.fans,
-            mig: gpu.mig,
+            cut,
             processes: gpu.process,
             work: 0.0,
             since: 0.0,

@@ -130,6 +130,25 @@ pub enum Kind {
         #[serde(default)]
         calls: Vec<String>,
     },
+    /// A new MIG mode is kept for the next reset, as when another program has
+    /// the GPU open.
+    MigPending {},
+    /// Calls that change how the GPU is cut fail.
+    MigFails {
+        /// Which call fails first: 1 is the first there ever was.
+        at: u32,
+        /// How many fail from there on.
+        #[serde(default = "one")]
+        count: u32,
+        /// With what.
+        error: Refusal,
+    },
+    /// The process that makes a call that changes how the GPU is cut ends
+    /// there, as in a power cut; the call has no effect.
+    MigKilled {
+        /// Which call: 1 is the first there ever was.
+        at: u32,
+    },
     /// Calls fail.
     Fails {
         /// With what.

@@ -36,6 +36,10 @@ pub struct Gpu<'a> {
     pub card: &'a Card,
     /// Which MIG device on it; none for the GPU itself.
     pub slice: Option<usize>,
+    /// Which GPU instance on it, where this is one or a part of one.
+    pub part: Option<u32>,
+    /// Which compute instance of that.
+    pub compute: Option<u32>,
 }
 
 impl Snapshot {
@@ -44,15 +48,26 @@ impl Snapshot {
     /// # Errors
     /// The scenario has it no longer, or says that it is lost.
     pub fn gpu(&self, target: &Target) -> Answer<Gpu<'_>> {
-        let (uuid, slice) = match target {
-            Target::Gpu(uuid) => (uuid, None),
-            Target::Mig(uuid, slice) => (uuid, Some(*slice)),
+        let (uuid, part, compute) = match target {
+            Target::Gpu(uuid) => (uuid, None, None),
+            Target::GpuInstance(uuid, part) => (uuid, Some(*part), None),
+            Target::ComputeInstance(uuid, part, compute) | Target::Mig(uuid, part, compute) => {
+                (uuid, Some(*part), Some(*compute))
+            }
         };
         let cards = &self.loaded.cards;
         let index = cards.iter().position(|card| card.uuid == *uuid).ok_or(Refusal::GpuIsLost)?;
-        let gpu = Gpu { world: self, index, card: &cards[index], slice };
-        if slice.is_some_and(|slice| slice >= gpu.slices().len()) {
-            return Err(Refusal::InvalidArgument);
+        let mut gpu = Gpu { world: self, index, card: &cards[index], slice: None, part, compute };
+        if part.is_some() {
+            gpu.own_part()?;
+        }
+        if compute.is_some() {
+            gpu.own_compute()?;
+        }
+        if matches!(target, Target::Mig(..)) {
+            let slices = gpu.slices();
+            gpu.slice =
+                slices.iter().position(|slice| (Some(slice.id), Some(slice.compute.id)) == (part, compute));
         }
         Ok(gpu)
     }
@@ -152,7 +167,7 @@ impl<'a> Gpu<'a> {
     /// # Errors
     /// This is one.
     pub fn whole(&self) -> Answer<()> {
-        if self.slice.is_some() { Err(Refusal::NotSupported) } else { Ok(()) }
+        if self.part.is_some() { Err(Refusal::NotSupported) } else { Ok(()) }
     }
 }
 

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 mod abi;
 pub mod card;
 pub mod curve;
+pub mod cut;
 pub mod fault;
 pub mod gpu;
 pub mod profile;

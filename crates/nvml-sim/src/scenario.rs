@@ -76,6 +76,8 @@ pub struct Gpu {
     /// GPU instances, by the names of the model's MIG profiles; their presence,
     /// even empty, turns MIG mode on.
     pub mig: Option<Vec<String>>,
+    /// How often it was reset: with another number it is now.
+    pub resets: u32,
     /// What runs on it.
     pub process: Vec<Process>,
 }

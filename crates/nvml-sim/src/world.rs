@@ -4,15 +4,18 @@
 //! looked at again at most every [`LOOK`]; a call works on the snapshot it
 //! began with and holds no lock while it computes or hangs.
 
+mod change;
+
 use std::fs::Metadata;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::card::Card;
+use crate::cut::{self, Cuts};
 use crate::fault::Observed;
 use crate::refusal::{Answer, Refusal};
 use crate::scenario::Scenario;
@@ -51,8 +54,12 @@ pub struct Snapshot {
 pub enum Target {
     /// A GPU, by UUID: it stays the same GPU when others come or go.
     Gpu(String),
-    /// A MIG device, by the GPU's UUID and its number there.
-    Mig(String, usize),
+    /// A GPU instance, by the GPU's UUID and its number there.
+    GpuInstance(String, u32),
+    /// A compute instance, by its number in the GPU instance.
+    ComputeInstance(String, u32, u32),
+    /// The MIG device that a compute instance makes.
+    Mig(String, u32, u32),
 }
 
 #[derive(Debug)]
@@ -60,7 +67,8 @@ struct World {
     born: f64,
     path: Option<PathBuf>,
     looked: f64,
-    stamp: Option<Stamp>,
+    /// Of the scenario and of the file of cuts.
+    stamp: (Option<Stamp>, Option<Stamp>),
     loaded: Answer<Arc<Loaded>>,
     /// The last that was not refused: what a mended file follows.
     last: Option<Arc<Loaded>>,
@@ -81,7 +89,7 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
         born: monotonic(),
         path: None,
         looked: f64::NEG_INFINITY,
-        stamp: None,
+        stamp: (None, None),
         loaded: Err(Refusal::Uninitialized),
         last: None,
         users: 0,
@@ -158,6 +166,8 @@ pub fn snapshot() -> Answer<Snapshot> {
     world.snapshot()
 }
 
+pub use change::change;
+
 /// The number of a handle for a target; the same target gets the same one.
 #[must_use]
 pub fn handle(target: &Target) -> usize {
@@ -196,15 +206,16 @@ impl World {
 
     fn look(&mut self, now: f64) {
         let Some(path) = self.path.clone() else { return };
-        let stamp = std::fs::metadata(&path).map(|metadata| Stamp::from(&metadata)).ok();
-        if stamp.is_some() && stamp == self.stamp {
+        let cuts = cut::file(&path);
+        let stamp = (Stamp::of(&path), Stamp::of(&cuts));
+        if stamp.0.is_some() && stamp == self.stamp {
             return;
         }
         let read = std::fs::read_to_string(&path)
             .map_err(|error| error.to_string())
             .and_then(|text| Scenario::parse(&text).map_err(|error| error.to_string()))
-            .and_then(|scenario| self.replace(scenario, now));
-        let missed_before = self.stamp.is_none() && self.loaded == Err(Refusal::Unknown);
+            .and_then(|scenario| self.replace(scenario, &change::read(&cuts)?, now));
+        let missed_before = self.stamp.0.is_none() && self.loaded == Err(Refusal::Unknown);
         match read {
             Ok(loaded) => {
                 let loaded = Arc::new(loaded);
@@ -212,7 +223,7 @@ impl World {
                 self.loaded = Ok(loaded);
             }
             Err(reason) => {
-                if stamp.is_some() || !missed_before {
+                if stamp.0.is_some() || !missed_before {
                     say(&format!("cannot use the scenario {}: {}", path.display(), reason.trim_end()));
                 }
                 self.loaded = Err(Refusal::Unknown);
@@ -221,11 +232,12 @@ impl World {
         self.stamp = stamp;
     }
 
-    fn replace(&self, scenario: Scenario, now: f64) -> Result<Loaded, String> {
+    fn replace(&self, scenario: Scenario, cuts: &Cuts, now: f64) -> Result<Loaded, String> {
         let now = scenario.clock.now(now, self.born);
-        self.last
-            .as_ref()
-            .map_or_else(|| Loaded::first(scenario.clone()), |last| last.followed_by(scenario.clone(), now))
+        match &self.last {
+            None => Loaded::first(scenario, cuts),
+            Some(last) => last.followed_by(scenario, cuts, now),
+        }
     }
 }
 
@@ -234,8 +246,8 @@ impl Loaded {
     ///
     /// # Errors
     /// A model is unknown.
-    pub fn first(scenario: Scenario) -> Result<Self, String> {
-        let cards = Card::all(&scenario, &[], 0.0)?;
+    pub fn first(scenario: Scenario, cuts: &Cuts) -> Result<Self, String> {
+        let cards = Card::all(&scenario, cuts, &[], 0.0)?;
         let faults = carry(&[], &scenario, 0.0);
         Ok(Self { scenario, cards, faults })
     }
@@ -244,8 +256,8 @@ impl Loaded {
     ///
     /// # Errors
     /// A model is unknown.
-    pub fn followed_by(&self, scenario: Scenario, now: f64) -> Result<Self, String> {
-        let cards = Card::all(&scenario, &self.cards, now)?;
+    pub fn followed_by(&self, scenario: Scenario, cuts: &Cuts, now: f64) -> Result<Self, String> {
+        let cards = Card::all(&scenario, cuts, &self.cards, now)?;
         let faults = carry(&self.faults, &scenario, now);
         Ok(Self { scenario, cards, faults })
     }
@@ -269,6 +281,12 @@ fn carry(before: &[Observed], scenario: &Scenario, now: f64) -> Vec<Observed> {
         }
     }
     faults
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::from(&metadata))
+    }
 }
 
 impl From<&Metadata> for Stamp {

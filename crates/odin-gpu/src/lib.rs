@@ -29,6 +29,7 @@ pub mod health;
 mod identity;
 mod instances;
 mod labels;
+pub mod mig;
 pub mod nvml;
 mod pods;
 mod process;

@@ -4,6 +4,7 @@
 //! file that is no library at all is a state that is told, not an error that
 //! ends anything: the daemon looks again until the library opens.
 
+mod buffer;
 pub(crate) mod raw;
 
 use std::fmt;
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
-pub(crate) use raw::{Buffer, FieldBatch, Session, Value};
+pub(crate) use buffer::{Buffer, KindInfo, Value};
+pub(crate) use raw::{FieldBatch, Part, Session};
 
 use crate::getters;
 
@@ -38,6 +40,7 @@ impl Code {
     pub(crate) const GPU_IS_LOST: Self = Self(15);
     pub(crate) const RESET_REQUIRED: Self = Self(16);
     pub(crate) const LIBRARY_MISMATCH: Self = Self(18);
+    pub(crate) const IN_USE: Self = Self(19);
     pub(crate) const NO_DATA: Self = Self(21);
     pub(crate) const UNKNOWN: Self = Self(999);
 
@@ -92,7 +95,9 @@ impl fmt::Display for Code {
             16 => "the GPU needs a reset",
             17 => "the operating system blocks the GPU",
             18 => "driver and library are of different versions",
+            19 => "it is in use",
             21 => "no data",
+            23 => "not enough of it is free",
             25 => "the driver knows another version of the structure",
             999 => "an unknown error of the driver",
             other => return write!(formatter, "NVML error {other}"),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::fleet::Fleet;
 
-pub(crate) use client::Refused;
+pub(crate) use client::{Refused, list};
 
 /// What the kubelet told is forgotten when it was not told again for so long.
 const FORGET: Duration = Duration::from_secs(300);

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
-pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, Remediation};
+pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, MigDevices, Remediation};
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;

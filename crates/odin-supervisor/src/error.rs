@@ -78,6 +78,20 @@ pub enum Error {
         /// What to do about it.
         hint: &'static str,
     },
+    /// A GPU cannot be cut as it is declared.
+    #[error("cannot cut GPU {gpu} as gpu.mig declares: {reason}")]
+    Layout {
+        /// Its index.
+        gpu: u32,
+        /// Why not.
+        reason: String,
+    },
+    /// It ended because it was told to, and nothing is half done.
+    #[error("{state}")]
+    Stopped {
+        /// What is true now.
+        state: String,
+    },
     /// The cluster's part failed.
     #[error(transparent)]
     Cluster(#[from] odin_cluster::Error),
@@ -115,6 +129,8 @@ impl Error {
             Self::State { .. } => "check space, permissions and the disk",
             Self::Secret { .. } => "write the value to its file (mode 0600), or declare `generate`",
             Self::Host { hint, .. } => hint,
+            Self::Layout { .. } => "change gpu.mig in odin.toml; docs/guides/mig.md shows what fits",
+            Self::Stopped { .. } => "call it again",
             Self::Cluster(error) => return error.hint(),
             Self::Backup(error) => return error.hint(),
         };
@@ -126,7 +142,7 @@ impl Error {
     pub fn is_stopped(&self) -> bool {
         match self {
             Self::Backup(error) => error.is_stopped(),
-            Self::Cluster(odin_cluster::Error::Stopped { .. }) => true,
+            Self::Cluster(odin_cluster::Error::Stopped { .. }) | Self::Stopped { .. } => true,
             _ => false,
         }
     }
@@ -135,6 +151,9 @@ impl Error {
     /// the attempt (exit status 64 rather than 1).
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::Declaration(_) | Self::NotDeclared { .. })
+        matches!(
+            self,
+            Self::Unreadable { .. } | Self::Declaration(_) | Self::NotDeclared { .. } | Self::Layout { .. }
+        )
     }
 }

@@ -45,7 +45,7 @@ const ASK_KUBELET: Duration = Duration::from_secs(10);
 
 /// The `[gpu]` section; the default one where none is declared, for a person
 /// who looks at GPUs nobody declared.
-fn declared(appliance: &Appliance) -> Gpu {
+pub(crate) fn declared(appliance: &Appliance) -> Gpu {
     appliance.config.gpu.clone().unwrap_or_default()
 }
 

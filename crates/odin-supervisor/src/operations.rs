@@ -7,6 +7,7 @@
 mod apply;
 mod backup;
 pub mod bundle;
+mod mig;
 mod restore;
 mod status;
 mod verify;
@@ -76,6 +77,15 @@ pub enum Request {
     RestorePlan(Restore),
     /// Restores.
     RestoreApply(Restore),
+    /// How GPUs would be cut into MIG devices.
+    GpuMigPlan,
+    /// Cuts GPUs as declared.
+    GpuMigApply {
+        /// Confirms what would stop and ask.
+        yes: bool,
+    },
+    /// Cuts GPUs as they were before.
+    GpuMigRollback,
 }
 
 impl Request {
@@ -100,24 +110,28 @@ impl Request {
             Self::BackupDrill => "backup-drill",
             Self::RestorePlan(_) => "restore-plan",
             Self::RestoreApply(_) => "restore-apply",
+            Self::GpuMigPlan => "gpu-mig-plan",
+            Self::GpuMigApply { .. } => "gpu-mig-apply",
+            Self::GpuMigRollback => "gpu-mig-rollback",
         }
     }
 
-    /// Whether it opens the repository. The daemon gives such work to a job.
+    /// Whether it opens the repository, or calls a driver that may hang. The
+    /// daemon gives such work to a job.
     #[must_use]
     pub fn is_job(&self) -> bool {
-        self.name().starts_with("backup-") || self.name().starts_with("restore-")
+        ["backup-", "restore-", "gpu-"].iter().any(|part| self.name().starts_with(part))
     }
 
-    /// Whether it works on bytes and changes something, so that it must be
-    /// asked to end rather than dropped.
+    /// Whether it works on bytes or GPUs and changes something, so that it must
+    /// be asked to end rather than dropped.
     #[must_use]
     pub fn ends_by_itself(&self) -> bool {
         self.is_job() && !self.may_be_left()
     }
 
-    /// Whether it may be left at any moment: it reads the repository and
-    /// touches nothing live, and the next call removes what it had written.
+    /// Whether it may be left at any moment: it reads the repository or the
+    /// GPUs and touches nothing live, and the next call removes what it had written.
     #[must_use]
     pub fn may_be_left(&self) -> bool {
         match self {
@@ -125,7 +139,8 @@ impl Request {
             | Self::BackupShow { .. }
             | Self::BackupCheck { .. }
             | Self::BackupDrill
-            | Self::RestorePlan(_) => true,
+            | Self::RestorePlan(_)
+            | Self::GpuMigPlan => true,
             Self::RestoreApply(options) => options.to.is_some(),
             _ => false,
         }
@@ -219,5 +234,8 @@ pub async fn run(appliance: &Appliance, request: Request, observer: Arc<dyn Obse
         Request::BackupDrill => backup::drill(appliance, &*observer).await,
         Request::RestorePlan(options) => restore::plan(appliance, &options),
         Request::RestoreApply(options) => restore::apply(appliance, &options, &*observer).await,
+        Request::GpuMigPlan => mig::plan(appliance).await,
+        Request::GpuMigApply { yes } => mig::apply(appliance, yes, observer).await,
+        Request::GpuMigRollback => mig::rollback(appliance, observer).await,
     }
 }

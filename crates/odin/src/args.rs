@@ -104,12 +104,35 @@ pub(crate) enum Gpu {
         #[arg(long)]
         record: bool,
     },
+    /// Cut GPUs into MIG devices as `[gpu.mig]` declares
+    #[command(subcommand)]
+    Mig(Mig),
     /// Read the GPUs and serve their metrics; its unit calls this
     Serve {
         /// Another address than the declared one
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<std::net::SocketAddr>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mig {
+    /// Show what applying would do; exit status 2 when changes are pending, 1 when a GPU is in use
+    Plan,
+    /// Cut idle GPUs as declared, read them back; the old layout back on any failure
+    ///
+    /// A GPU is idle when no process runs on it and no pod holds it or a part of it. A mode that waits
+    /// for a reset of the GPU leaves exit status 2; call it again after the reset. After a cut that was
+    /// interrupted it goes on.
+    Apply {
+        /// Also take MIG devices from GPUs whose model no layout names
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Go back to the layout before the last change, on the same conditions
+    ///
+    /// After a cut that was interrupted: to the layout before that. Twice undoes itself.
+    Rollback,
 }
 
 /// A repository in place of the declared one.
@@ -237,6 +260,11 @@ impl Verb {
     /// The request for the supervisor; none for what this program does itself.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
+            Self::Gpu(Gpu::Mig(verb)) => match verb {
+                Mig::Plan => Request::GpuMigPlan,
+                Mig::Apply { yes } => Request::GpuMigApply { yes: *yes },
+                Mig::Rollback => Request::GpuMigRollback,
+            },
             Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Gpu(_) | Self::Job { .. } => {
                 return None;
             }

@@ -24,34 +24,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
         Verb::Gpu(verb) => gpu::run(verb, arguments),
-        verb => {
-            let runtime = runtime()?;
-            if let Verb::Job { base } = verb {
-                runtime.block_on(supervise::job(base))?;
-                return Ok(ExitStatus::Done);
-            }
-            let other = verb.other_repository();
-            let appliance = match &other {
-                Some((repository, password_file)) => {
-                    Appliance::load_with_repository(&arguments.config, repository, password_file)?
-                }
-                None => Appliance::load(&arguments.config)?,
-            };
-            let ended = match verb.request() {
-                // The daemon knows the declared repository only.
-                Some(request) => runtime.block_on(carry_out(
-                    arguments.local || other.is_some(),
-                    arguments.json,
-                    appliance,
-                    request,
-                )),
-                None => runtime.block_on(supervise::run(appliance)),
-            };
-            // What was left at its work after Ctrl-C is not waited for.
-            runtime.shutdown_background();
-            ended
-        }
+        _ => supervised(arguments),
     }
+}
+
+/// Runs what the supervisor does, in the daemon where it runs.
+fn supervised(arguments: &Arguments) -> Result<ExitStatus, Failure> {
+    let runtime = runtime()?;
+    let verb = &arguments.verb;
+    if let Verb::Job { base } = verb {
+        let ended = runtime.block_on(supervise::job(base));
+        // Neither is a driver call that hangs.
+        runtime.shutdown_background();
+        return ended.map(|()| ExitStatus::Done);
+    }
+    let other = verb.other_repository();
+    let appliance = match &other {
+        Some((repository, password_file)) => {
+            Appliance::load_with_repository(&arguments.config, repository, password_file)?
+        }
+        None => Appliance::load(&arguments.config)?,
+    };
+    let ended = match verb.request() {
+        // The daemon knows the declared repository only.
+        Some(request) => runtime.block_on(carry_out(
+            arguments.local || other.is_some(),
+            arguments.json,
+            appliance,
+            request,
+        )),
+        None => runtime.block_on(supervise::run(appliance)),
+    };
+    // What was left at its work after Ctrl-C is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

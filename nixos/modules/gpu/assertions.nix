@@ -57,6 +57,11 @@ in
         assertion = cfg.fabricManager -> cfg.branch == "datacenter";
         message = "odin.gpu.fabricManager = true needs odin.gpu.branch = datacenter, which is ${cfg.branch}: only that build carries the fabric manager";
       }
+      {
+        assertion =
+          cfg.mig == { } || cfg.devicePlugin != "odin" || (cfg.sharing.flags.migStrategy or "none") != "none";
+        message = "odin.gpu.mig needs odin.gpu.sharing with flags.migStrategy = \"mixed\" or \"single\": without it pods get whole GPUs that are cut, and no MIG device";
+      }
     ];
   };
 }

@@ -14,6 +14,7 @@ in
 {
   imports = [
     ./metrics-options.nix
+    ./mig-options.nix
     ./offer-options.nix
     ./remediation-options.nix
   ];
@@ -32,6 +33,7 @@ in
       device-plugin = cfg.devicePlugin;
       sharing-file = if cfg.sharing == null then null else "/etc/odin/device-plugin.yaml";
       unhealthy-on = cfg.unhealthyOn;
+      mig = if cfg.mig == { } then null else cfg.mig;
       remediation = {
         inherit (cfg.remediation) actions after;
         dry-run = cfg.remediation.dryRun;

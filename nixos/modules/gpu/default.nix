@@ -84,6 +84,14 @@ in
       restartTriggers = [ config.environment.etc."odin/odin.toml".source ];
     };
 
+    # At boot alone: a switch must not cut GPUs that pods use, `odin gpu mig
+    # apply` does when they are idle.
+    systemd.services.odin-gpu-mig = {
+      wantedBy = lib.optional (cfg.mig != { }) "multi-user.target";
+      restartIfChanged = false;
+      stopIfChanged = false;
+    };
+
     # The driver is unfree; nothing else of that kind may slip in. nixpkgs.config
     # knows no priorities: an owner's own predicate has to name these as well.
     nixpkgs.config.allowUnfreePredicate =

@@ -131,11 +131,10 @@ unsafe extern "C" fn nvmlDeviceGetMigDeviceHandleByIndex(
         if gpu.card.profile.mig.is_empty() {
             return Err(Refusal::NotSupported);
         }
-        if index as usize >= gpu.slices().len() {
-            return Err(Refusal::NotFound);
-        }
+        let slices = gpu.slices();
+        let slice = slices.get(index as usize).ok_or(Refusal::NotFound)?;
         // SAFETY: NVML's contract: null or a handle's place.
-        unsafe { put(mig, handle(&Target::Mig(gpu.card.uuid.clone(), index as usize))) }
+        unsafe { put(mig, handle(&slice.target(gpu))) }
     })
 }
 
@@ -267,6 +266,9 @@ fn placements(
 ) -> nvmlReturn_t {
     on_device(call, device, |gpu| {
         let profile = gpu.mig_profile_id(id)?;
+        if !gpu.card.cut.enabled {
+            return Err(Refusal::NotSupported);
+        }
         let place =
             |start: &u32| sys::nvmlGpuInstancePlacement_t { start: *start, size: profile.placement_size };
         let all: Vec<_> = profile.placements.iter().map(place).collect();

@@ -1,7 +1,4 @@
-//! GPU instances and compute instances: reading what the scenario cut.
-//!
-//! A GPU instance has one compute instance that fills it, numbered 0. A handle
-//! of either is that of the MIG device it makes.
+//! GPU instances and compute instances: how the GPU is cut.
 #![allow(unsafe_code, reason = "functions of a C ABI")]
 
 use std::ffi::c_uint;
@@ -9,23 +6,36 @@ use std::ffi::c_uint;
 use nvml_wrapper_sys::bindings as sys;
 use sys::{nvmlComputeInstance_t, nvmlDevice_t, nvmlGpuInstance_t, nvmlReturn_t};
 
-use super::pointers::{list, put};
+use super::pointers::{borrow, fill, list, put, version};
 use super::{handle, on_device};
-use crate::gpu::{Gpu, Slice};
+use crate::cut::{compute_profile, compute_slices, places};
+use crate::gpu::Gpu;
+use crate::profile::MigProfile;
 use crate::refusal::{Answer, Refusal};
 use crate::world::Target;
 
-fn instance(gpu: &Gpu<'_>, index: usize) -> nvmlGpuInstance_t {
-    handle(&Target::Mig(gpu.card.uuid.clone(), index)).cast()
+pub(super) fn instance(gpu: &Gpu<'_>, id: u32) -> nvmlGpuInstance_t {
+    handle(&Target::GpuInstance(gpu.card.uuid.clone(), id)).cast()
+}
+
+pub(super) fn compute_instance(gpu: &Gpu<'_>, part: u32, id: u32) -> nvmlComputeInstance_t {
+    handle(&Target::ComputeInstance(gpu.card.uuid.clone(), part, id)).cast()
 }
 
 fn device(gpu: &Gpu<'_>) -> nvmlDevice_t {
     handle(&Target::Gpu(gpu.card.uuid.clone()))
 }
 
-fn cut(gpu: &Gpu<'_>) -> Answer<Vec<Slice>> {
+/// Refuses what needs a GPU in MIG mode.
+fn in_mig_mode(gpu: &Gpu<'_>) -> Answer<()> {
     gpu.whole()?;
-    if gpu.card.mig.is_some() { Ok(gpu.slices()) } else { Err(Refusal::NotSupported) }
+    if gpu.card.cut.enabled { Ok(()) } else { Err(Refusal::NotSupported) }
+}
+
+/// Slices of a compute instance by the number of its profile.
+pub(super) fn slices_of(profile: &MigProfile, number: c_uint) -> Answer<u32> {
+    let slices = compute_slices(number).ok_or(Refusal::NotSupported)?;
+    if places(profile, slices).is_empty() { Err(Refusal::NotSupported) } else { Ok(slices) }
 }
 
 #[unsafe(no_mangle)]
@@ -36,9 +46,10 @@ unsafe extern "C" fn nvmlDeviceGetGpuInstances(
     count: *mut c_uint,
 ) -> nvmlReturn_t {
     on_device("nvmlDeviceGetGpuInstances", gpu, |gpu| {
-        let slices = cut(gpu)?;
-        let wanted = slices.iter().enumerate().filter(|(_, slice)| slice.profile.id() == id);
-        let found: Vec<nvmlGpuInstance_t> = wanted.map(|(index, _)| instance(gpu, index)).collect();
+        in_mig_mode(gpu)?;
+        let wanted = gpu.mig_profile_id(id)?;
+        let parts = gpu.card.cut.parts.iter().filter(|part| part.profile == wanted.name);
+        let found: Vec<nvmlGpuInstance_t> = parts.map(|part| instance(gpu, part.id)).collect();
         // SAFETY: NVML's contract: room for all instances of the profile, whose
         // number the call writes and does not read.
         unsafe {
@@ -55,9 +66,10 @@ unsafe extern "C" fn nvmlDeviceGetGpuInstanceById(
     found: *mut nvmlGpuInstance_t,
 ) -> nvmlReturn_t {
     on_device("nvmlDeviceGetGpuInstanceById", gpu, |gpu| {
-        let index = cut(gpu)?.iter().position(|slice| slice.id == id).ok_or(Refusal::NotFound)?;
+        in_mig_mode(gpu)?;
+        let part = gpu.card.cut.parts.iter().find(|part| part.id == id).ok_or(Refusal::NotFound)?;
         // SAFETY: NVML's contract: null or a handle's place.
-        unsafe { put(found, instance(gpu, index)) }
+        unsafe { put(found, instance(gpu, part.id)) }
     })
 }
 
@@ -67,13 +79,12 @@ unsafe extern "C" fn nvmlGpuInstanceGetInfo(
     info: *mut sys::nvmlGpuInstanceInfo_t,
 ) -> nvmlReturn_t {
     on_device("nvmlGpuInstanceGetInfo", instance.cast(), |gpu| {
-        let slice = gpu.own_slice()?;
-        let placement =
-            sys::nvmlGpuInstancePlacement_t { start: slice.start, size: slice.profile.placement_size };
+        let (part, profile) = gpu.own_part()?;
+        let placement = sys::nvmlGpuInstancePlacement_t { start: part.start, size: part.size };
         let told = sys::nvmlGpuInstanceInfo_t {
             device: device(gpu),
-            id: slice.id,
-            profileId: slice.profile.id(),
+            id: part.id,
+            profileId: profile.id(),
             placement,
         };
         // SAFETY: NVML's contract: null or a structure's place.
@@ -84,17 +95,20 @@ unsafe extern "C" fn nvmlGpuInstanceGetInfo(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlGpuInstanceGetComputeInstances(
     instance: nvmlGpuInstance_t,
-    _profile: c_uint,
+    profile: c_uint,
     instances: *mut nvmlComputeInstance_t,
     count: *mut c_uint,
 ) -> nvmlReturn_t {
     on_device("nvmlGpuInstanceGetComputeInstances", instance.cast(), |gpu| {
-        gpu.own_slice()?;
-        // SAFETY: NVML's contract: room for all compute instances, whose number
-        // the call writes and does not read.
+        let (part, _) = gpu.own_part()?;
+        let wanted = part.compute.iter().filter(|compute| compute_profile(compute.slices) == profile);
+        let found: Vec<nvmlComputeInstance_t> =
+            wanted.map(|compute| compute_instance(gpu, part.id, compute.id)).collect();
+        // SAFETY: NVML's contract: room for all compute instances of the
+        // profile, whose number the call writes and does not read.
         unsafe {
             put(count, c_uint::MAX)?;
-            list(count, instances, &[instance.cast()])
+            list(count, instances, &found)
         }
     })
 }
@@ -106,12 +120,10 @@ unsafe extern "C" fn nvmlGpuInstanceGetComputeInstanceById(
     found: *mut nvmlComputeInstance_t,
 ) -> nvmlReturn_t {
     on_device("nvmlGpuInstanceGetComputeInstanceById", instance.cast(), |gpu| {
-        gpu.own_slice()?;
-        if id != 0 {
-            return Err(Refusal::NotFound);
-        }
+        let (part, _) = gpu.own_part()?;
+        let known = part.compute.iter().find(|compute| compute.id == id).ok_or(Refusal::NotFound)?;
         // SAFETY: NVML's contract: null or a handle's place.
-        unsafe { put(found, instance.cast()) }
+        unsafe { put(found, compute_instance(gpu, part.id, known.id)) }
     })
 }
 
@@ -121,13 +133,14 @@ fn describe(
     info: *mut sys::nvmlComputeInstanceInfo_t,
 ) -> nvmlReturn_t {
     on_device(call, instance.cast(), |gpu| {
-        let slice = gpu.own_slice()?;
+        let (part, _) = gpu.own_part()?;
+        let compute = gpu.own_compute()?;
         let told = sys::nvmlComputeInstanceInfo_t {
             device: device(gpu),
-            gpuInstance: instance.cast(),
-            id: 0,
-            profileId: slice.profile.slices - 1,
-            placement: sys::nvmlComputeInstancePlacement_t { start: 0, size: slice.profile.slices },
+            gpuInstance: self::instance(gpu, part.id),
+            id: compute.id,
+            profileId: compute_profile(compute.slices),
+            placement: sys::nvmlComputeInstancePlacement_t { start: compute.start, size: compute.slices },
         };
         // SAFETY: NVML's contract: null or a structure's place.
         unsafe { put(info, told) }
@@ -148,4 +161,130 @@ unsafe extern "C" fn nvmlComputeInstanceGetInfo_v2(
     info: *mut sys::nvmlComputeInstanceInfo_t,
 ) -> nvmlReturn_t {
     describe("nvmlComputeInstanceGetInfo_v2", instance, info)
+}
+
+/// What a kind of compute instance has; engines are shared in all kinds.
+fn first(
+    profile: &MigProfile,
+    number: c_uint,
+    engines: c_uint,
+) -> Answer<sys::nvmlComputeInstanceProfileInfo_t> {
+    if engines != sys::NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED {
+        return Err(Refusal::InvalidArgument);
+    }
+    let slices = slices_of(profile, number)?;
+    Ok(sys::nvmlComputeInstanceProfileInfo_t {
+        id: number,
+        sliceCount: slices,
+        instanceCount: c_uint::try_from(places(profile, slices).len()).map_err(|_| Refusal::Unknown)?,
+        multiprocessorCount: profile.multiprocessors / profile.slices * slices,
+        sharedCopyEngineCount: profile.copy_engines,
+        sharedDecoderCount: profile.decoders,
+        sharedEncoderCount: profile.encoders,
+        sharedJpegCount: profile.jpegs,
+        sharedOfaCount: profile.ofas,
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlGpuInstanceGetComputeInstanceProfileInfo(
+    instance: nvmlGpuInstance_t,
+    profile: c_uint,
+    engines: c_uint,
+    info: *mut sys::nvmlComputeInstanceProfileInfo_t,
+) -> nvmlReturn_t {
+    on_device("nvmlGpuInstanceGetComputeInstanceProfileInfo", instance.cast(), |gpu| {
+        let told = first(gpu.own_part()?.1, profile, engines)?;
+        // SAFETY: NVML's contract: null or a structure's place.
+        unsafe { put(info, told) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlGpuInstanceGetComputeInstanceProfileInfoV(
+    instance: nvmlGpuInstance_t,
+    profile: c_uint,
+    engines: c_uint,
+    info: *mut sys::nvmlComputeInstanceProfileInfo_v2_t,
+) -> nvmlReturn_t {
+    on_device("nvmlGpuInstanceGetComputeInstanceProfileInfoV", instance.cast(), |gpu| {
+        let (_, kind) = gpu.own_part()?;
+        let base = first(kind, profile, engines)?;
+        // SAFETY: NVML's contract: null, or a structure that begins with its
+        // version.
+        let given = *unsafe { borrow(info.cast::<c_uint>()) }?;
+        let third = version::<sys::nvmlComputeInstanceProfileInfo_v3_t>(given, 3).is_ok();
+        if !third {
+            version::<sys::nvmlComputeInstanceProfileInfo_v2_t>(given, 2)?;
+        }
+        let whole = base.sliceCount == kind.slices;
+        let part = if whole { String::new() } else { format!("{}c.", base.sliceCount) };
+        let mut name = [0; 96];
+        fill(&mut name, &format!("MIG {part}{}", kind.name));
+        let second = sys::nvmlComputeInstanceProfileInfo_v2_t {
+            version: given,
+            id: base.id,
+            sliceCount: base.sliceCount,
+            instanceCount: base.instanceCount,
+            multiprocessorCount: base.multiprocessorCount,
+            sharedCopyEngineCount: base.sharedCopyEngineCount,
+            sharedDecoderCount: base.sharedDecoderCount,
+            sharedEncoderCount: base.sharedEncoderCount,
+            sharedJpegCount: base.sharedJpegCount,
+            sharedOfaCount: base.sharedOfaCount,
+            name,
+        };
+        // SAFETY: the version says which structure the caller has; the third
+        // begins with the members of the second.
+        unsafe {
+            put(info, second)?;
+            if third {
+                let info = info.cast::<sys::nvmlComputeInstanceProfileInfo_v3_t>();
+                put(&raw mut (*info).capabilities, 0)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlGpuInstanceGetComputeInstanceRemainingCapacity(
+    instance: nvmlGpuInstance_t,
+    profile: c_uint,
+    count: *mut c_uint,
+) -> nvmlReturn_t {
+    on_device("nvmlGpuInstanceGetComputeInstanceRemainingCapacity", instance.cast(), |gpu| {
+        let (part, kind) = gpu.own_part()?;
+        let slices = slices_of(kind, profile)?;
+        let mut tried = part.clone();
+        let mut remaining = 0;
+        while tried.create(kind, slices, None).is_ok() {
+            remaining += 1;
+        }
+        // SAFETY: NVML's contract: null or a number's place.
+        unsafe { put(count, remaining) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlGpuInstanceGetComputeInstancePossiblePlacements(
+    instance: nvmlGpuInstance_t,
+    profile: c_uint,
+    items: *mut sys::nvmlComputeInstancePlacement_t,
+    count: *mut c_uint,
+) -> nvmlReturn_t {
+    on_device("nvmlGpuInstanceGetComputeInstancePossiblePlacements", instance.cast(), |gpu| {
+        let (_, kind) = gpu.own_part()?;
+        let size = slices_of(kind, profile)?;
+        let place = |start: u32| sys::nvmlComputeInstancePlacement_t { start, size };
+        let all: Vec<_> = places(kind, size).into_iter().map(place).collect();
+        // SAFETY: NVML's contract: a count, and null (which asks for the count)
+        // or as many placements.
+        unsafe {
+            if items.is_null() {
+                return put(count, c_uint::try_from(all.len()).map_err(|_| Refusal::Unknown)?);
+            }
+            list(count, items, &all)
+        }
+    })
 }

@@ -240,18 +240,18 @@ number_getters! {
     nvmlDeviceGetNvLinkRemoteDeviceType(link: c_uint; kind: c_uint) |gpu| gpu.switch(link).map(|_| 2);
 
     nvmlDeviceGetMigMode(; current: c_uint, pending: c_uint) |gpu| {
-        let mode = u32::from(gpu.card.mig.is_some());
-        gpu.whole().and_then(|()| supported(!gpu.card.profile.mig.is_empty(), (mode, mode)))
+        let modes = (u32::from(gpu.card.cut.enabled), u32::from(gpu.card.cut.pending));
+        gpu.whole().and_then(|()| supported(!gpu.card.profile.mig.is_empty(), modes))
     };
     nvmlDeviceIsMigDeviceHandle(; mig: c_uint) |gpu| Ok(u32::from(gpu.slice.is_some()));
     nvmlDeviceGetMaxMigDeviceCount(; count: c_uint) |gpu| {
         // Zero where MIG is not supported or off (nvml.h).
-        gpu.whole().map(|()| if gpu.card.mig.is_some() { 7 } else { 0 })
+        gpu.whole().map(|()| if gpu.card.cut.enabled { 7 } else { 0 })
     };
     nvmlDeviceGetGpuInstanceId(; id: c_uint) |gpu| gpu.own_slice().map(|slice| slice.id);
-    nvmlDeviceGetComputeInstanceId(; id: c_uint) |gpu| gpu.own_slice().map(|_| 0);
+    nvmlDeviceGetComputeInstanceId(; id: c_uint) |gpu| gpu.own_slice().map(|slice| slice.compute.id);
     nvmlDeviceGetGpuInstanceRemainingCapacity(profile: c_uint; count: c_uint) |gpu| {
-        gpu.mig_profile_id(profile).map(|profile| gpu.remaining(profile))
+        gpu.mig_profile_id(profile).map(|profile| gpu.card.cut.remaining(profile))
     };
     nvmlDeviceGetSupportedEventTypes(; types: c_ulonglong) |gpu| {
         let old = cfg!(feature = "old-driver");

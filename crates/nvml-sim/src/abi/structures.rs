@@ -162,16 +162,17 @@ fn unlicensed(gpu: &Gpu<'_>, features: &mut sys::nvmlGridLicensableFeatures_t) -
 }
 
 fn attributes_of(gpu: &Gpu<'_>, to: &mut sys::nvmlDeviceAttributes_t) -> Answer<()> {
-    let profile = gpu.own_slice()?.profile;
+    let slice = gpu.own_slice()?;
+    let profile = slice.profile;
     *to = sys::nvmlDeviceAttributes_t {
-        multiprocessorCount: profile.multiprocessors,
+        multiprocessorCount: profile.multiprocessors / profile.slices * slice.compute.slices,
         sharedCopyEngineCount: profile.copy_engines,
         sharedDecoderCount: profile.decoders,
         sharedEncoderCount: profile.encoders,
         sharedJpegCount: profile.jpegs,
         sharedOfaCount: profile.ofas,
         gpuInstanceSliceCount: profile.slices,
-        computeInstanceSliceCount: profile.slices,
+        computeInstanceSliceCount: slice.compute.slices,
         memorySizeMB: u64::from(profile.memory_mib),
     };
     Ok(())

@@ -221,8 +221,8 @@ unsafe extern "C" fn nvmlDeviceGetHandleByUUID(
     if wanted.is_ok_and(|wanted| wanted.starts_with("MIG-")) {
         return on_system("nvmlDeviceGetHandleByUUID", |snapshot| {
             for gpu in snapshot.gpus() {
-                for slice in 0..gpu.slices().len() {
-                    let target = Target::Mig(gpu.card.uuid.clone(), slice);
+                for slice in gpu.slices() {
+                    let target = slice.target(&gpu);
                     if snapshot.gpu(&target)?.uuid() == wanted? {
                         // SAFETY: NVML's contract: null or a handle's place.
                         return unsafe { put(device, handle(&target)) };

@@ -158,25 +158,6 @@ of_others! {
     nvmlSystemSetConfComputeKeyRotationThresholdInfo
 }
 
-// The scenario file alone cuts GPUs.
-of_devices! {
-    nvmlDeviceCreateGpuInstance
-    nvmlDeviceCreateGpuInstanceWithPlacement
-    nvmlDeviceSetMigMode
-}
-
-// The scenario file alone cuts GPUs.
-of_others! {
-    nvmlComputeInstanceDestroy
-    nvmlGpuInstanceCreateComputeInstance
-    nvmlGpuInstanceCreateComputeInstanceWithPlacement
-    nvmlGpuInstanceDestroy
-    nvmlGpuInstanceGetComputeInstancePossiblePlacements
-    nvmlGpuInstanceGetComputeInstanceProfileInfo
-    nvmlGpuInstanceGetComputeInstanceProfileInfoV
-    nvmlGpuInstanceGetComputeInstanceRemainingCapacity
-}
-
 // Driver models are those of Windows.
 of_devices! {
     nvmlDeviceGetDriverModel

@@ -147,7 +147,7 @@ impl Gpu<'_> {
     /// # Errors
     /// MIG mode is on: NVML has no utilization then.
     pub fn utilization(&self) -> Answer<(u32, u32)> {
-        if self.slice.is_some() || self.card.mig.is_some() {
+        if self.slice.is_some() || self.card.cut.enabled {
             return Err(Refusal::NotSupported);
         }
         Ok((whole32(self.load()), whole32(self.load() * 0.6)))

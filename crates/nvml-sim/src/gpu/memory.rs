@@ -38,7 +38,7 @@ impl Gpu<'_> {
             .card
             .processes
             .iter()
-            .filter(|process| self.slice.is_none() || process.instance == self.slice)
+            .filter(|process| self.has(process))
             .map(|process| u64::from(process.memory_mib) * MIB)
             .sum();
         let percent =

@@ -2,10 +2,13 @@
 
 use super::Gpu;
 use crate::card::uuid;
+use crate::cut::{Compute, Part, named};
 use crate::profile::MigProfile;
 use crate::refusal::{Answer, Refusal};
+use crate::scenario::Process;
+use crate::world::Target;
 
-/// One GPU instance with one compute instance that fills it.
+/// One MIG device: a compute instance of a GPU instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slice {
     /// Number of the GPU instance.
@@ -14,40 +17,30 @@ pub struct Slice {
     pub profile: &'static MigProfile,
     /// Memory slice at which it begins.
     pub start: u32,
+    /// The compute instance.
+    pub compute: Compute,
+}
+
+impl Slice {
+    /// What a handle of it stands for.
+    #[must_use]
+    pub fn target(&self, gpu: &Gpu<'_>) -> Target {
+        Target::Mig(gpu.card.uuid.clone(), self.id, self.compute.id)
+    }
 }
 
 impl Gpu<'_> {
-    /// The GPU instances there are, placed in order where they fit.
+    /// The MIG devices there are.
     #[must_use]
     pub fn slices(&self) -> Vec<Slice> {
-        let mut taken = [false; 8];
         let mut slices = Vec::new();
-        for name in self.card.mig.iter().flatten() {
-            let Some(profile) = self.card.profile.mig.iter().find(|profile| profile.name == *name) else {
-                continue;
-            };
-            let Some(start) = place(profile, &mut taken) else { continue };
-            let id = u32::try_from(slices.len()).unwrap_or(0) + 1;
-            slices.push(Slice { id, profile, start });
+        for part in &self.card.cut.parts {
+            let Some(profile) = named(self.card.profile, &part.profile) else { continue };
+            let device =
+                |compute: &Compute| Slice { id: part.id, profile, start: part.start, compute: *compute };
+            slices.extend(part.compute.iter().map(device));
         }
         slices
-    }
-
-    /// How many more of a profile fit.
-    #[must_use]
-    pub fn remaining(&self, profile: &MigProfile) -> u32 {
-        if self.card.mig.is_none() {
-            return 0;
-        }
-        let mut taken = [false; 8];
-        for slice in self.slices() {
-            occupy(slice.profile, slice.start, &mut taken);
-        }
-        (0..profile.instances)
-            .take_while(|_| place(profile, &mut taken).is_some())
-            .count()
-            .try_into()
-            .unwrap_or(0)
     }
 
     /// The MIG device this is.
@@ -59,14 +52,42 @@ impl Gpu<'_> {
         self.slices().get(slice).cloned().ok_or(Refusal::InvalidArgument)
     }
 
+    /// The GPU instance this is, or is a part of, with its kind.
+    ///
+    /// # Errors
+    /// It is a GPU, or was destroyed.
+    pub fn own_part(&self) -> Answer<(&Part, &'static MigProfile)> {
+        let part = self.card.cut.parts.iter().find(|part| Some(part.id) == self.part);
+        let part = part.ok_or(Refusal::InvalidArgument)?;
+        let profile = named(self.card.profile, &part.profile).ok_or(Refusal::InvalidArgument)?;
+        Ok((part, profile))
+    }
+
+    /// The compute instance this is.
+    ///
+    /// # Errors
+    /// It is none, or was destroyed.
+    pub fn own_compute(&self) -> Answer<Compute> {
+        let (part, _) = self.own_part()?;
+        let compute = part.compute.iter().find(|compute| Some(compute.id) == self.compute);
+        compute.copied().ok_or(Refusal::InvalidArgument)
+    }
+
+    /// Whether a process runs on this GPU or in this part of it.
+    #[must_use]
+    pub fn has(&self, process: &Process) -> bool {
+        let Some(id) = self.part else { return true };
+        let part = self.card.cut.parts.iter().find(|part| part.id == id);
+        process.instance.is_some() && part.is_some_and(|part| part.origin == process.instance)
+    }
+
     /// UUID of the GPU or the MIG device.
     #[must_use]
     pub fn uuid(&self) -> String {
         let seed = self.world.loaded.scenario.seed;
-        self.slice.map_or_else(
-            || self.card.uuid.clone(),
-            |slice| uuid("MIG", seed, self.index, 100 + u64::try_from(slice).unwrap_or(0)),
-        )
+        let salt = |slice: Slice| u64::from(slice.id) + 99 + u64::from(slice.compute.id) * 64;
+        self.own_slice()
+            .map_or_else(|_| self.card.uuid.clone(), |slice| uuid("MIG", seed, self.index, salt(slice)))
     }
 
     /// A kind of GPU instance by its `NVML_GPU_INSTANCE_PROFILE_*`.
@@ -85,19 +106,5 @@ impl Gpu<'_> {
     pub fn mig_profile_id(&self, id: u32) -> Answer<&'static MigProfile> {
         self.whole()?;
         self.card.profile.mig.iter().find(|profile| profile.id() == id).ok_or(Refusal::InvalidArgument)
-    }
-}
-
-fn place(profile: &MigProfile, taken: &mut [bool; 8]) -> Option<u32> {
-    let free = profile.placements.iter().copied().find(|start| {
-        (*start..start + profile.placement_size).all(|at| taken.get(at as usize).is_some_and(|taken| !taken))
-    })?;
-    occupy(profile, free, taken);
-    Some(free)
-}
-
-fn occupy(profile: &MigProfile, start: u32, taken: &mut [bool; 8]) {
-    for slot in taken.iter_mut().skip(start as usize).take(profile.placement_size as usize) {
-        *slot = true;
     }
 }

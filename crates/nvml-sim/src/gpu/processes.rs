@@ -19,12 +19,13 @@ impl Gpu<'_> {
     /// The processes of a kind.
     #[must_use]
     pub fn processes(&self, kind: ProcessKind) -> Vec<Running<'_>> {
-        let slices = self.slices();
+        let parts = &self.card.cut.parts;
         let mut running = Vec::new();
         for process in &self.card.processes {
-            if process.kind == kind && (self.slice.is_none() || process.instance == self.slice) {
-                let slice = process.instance.and_then(|instance| slices.get(instance));
-                let instance = slice.map_or(u32::MAX, |slice| slice.id);
+            if process.kind == kind && self.has(process) {
+                let part =
+                    process.instance.and_then(|_| parts.iter().find(|part| part.origin == process.instance));
+                let instance = part.map_or(u32::MAX, |part| part.id);
                 running.push(Running { process, memory: u64::from(process.memory_mib) << 20, instance });
             }
         }

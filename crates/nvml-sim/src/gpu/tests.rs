@@ -3,12 +3,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cut::Cuts;
 use crate::profile::PROFILES;
 use crate::scenario::Scenario;
 use crate::world::Loaded;
 
 fn read(text: &str) -> Loaded {
-    Loaded::first(Scenario::parse(text).unwrap()).unwrap()
+    Loaded::first(Scenario::parse(text).unwrap(), &Cuts::new()).unwrap()
 }
 
 fn at(loaded: Loaded, now: f64) -> Snapshot {
@@ -78,15 +79,15 @@ fn energy_is_the_area_under_the_power() {
 fn a_changed_curve_continues_the_counters() {
     let busy = Scenario::parse("count = 1\nload = 100").unwrap();
     let idle = Scenario::parse("count = 1\nload = 0").unwrap();
-    let first = Loaded::first(busy).unwrap();
-    let second = first.followed_by(idle, 10.0).unwrap();
+    let first = Loaded::first(busy, &Cuts::new()).unwrap();
+    let second = first.followed_by(idle, &Cuts::new(), 10.0).unwrap();
     let before = at(first, 10.0);
     let (energy, bytes) = {
         let gpu = before.at(0).unwrap();
         (gpu.energy().unwrap(), gpu.pcie_bytes(true).unwrap())
     };
     for (now, grows) in [(10.0, false), (15.0, true)] {
-        let after = at(second.followed_by(second.scenario.clone(), now).unwrap(), now);
+        let after = at(second.followed_by(second.scenario.clone(), &Cuts::new(), now).unwrap(), now);
         let gpu = after.at(0).unwrap();
         assert_eq!(gpu.energy().unwrap() > energy, grows, "an idle board draws power too");
         assert_eq!(gpu.pcie_bytes(true).unwrap(), bytes);
@@ -108,7 +109,7 @@ fn a_fault_that_leaves_the_file_keeps_what_it_counted() {
     let text =
         "count = 1\n[[fault]]\nkind = 'ecc-single'\ncount = 0\nrate = 2\n[[fault]]\nkind = 'remap-pending'";
     let first = read(text);
-    let second = first.followed_by(Scenario::parse("count = 1").unwrap(), 10.0).unwrap();
+    let second = first.followed_by(Scenario::parse("count = 1").unwrap(), &Cuts::new(), 10.0).unwrap();
     let world = at(second, 60.0);
     let gpu = world.at(0).unwrap();
     assert_eq!(gpu.ecc(true, None), Ok(20), "ten seconds at two a second");
@@ -121,8 +122,8 @@ fn a_fault_that_leaves_the_file_keeps_what_it_counted() {
 fn a_fault_of_a_changed_file_counts_from_then() {
     let first = read("count = 1");
     let text = "count = 1\n[[fault]]\nkind = 'xid'\ncode = 31\nafter = 2";
-    let second = first.followed_by(Scenario::parse(text).unwrap(), 100.0).unwrap();
-    let third = second.followed_by(Scenario::parse(text).unwrap(), 110.0).unwrap();
+    let second = first.followed_by(Scenario::parse(text).unwrap(), &Cuts::new(), 100.0).unwrap();
+    let third = second.followed_by(Scenario::parse(text).unwrap(), &Cuts::new(), 110.0).unwrap();
     let world = at(third, 120.0);
     let events = world.at(0).unwrap().events(0.0, 120.0);
     let times: Vec<f64> = events.iter().map(|event| event.at.floor()).collect();
@@ -166,19 +167,20 @@ fn mig_instances_are_placed_where_they_fit() {
     assert_eq!(placed, [0, 4], "no memory slice is left for the third");
     let remaining = |name: &str| {
         let profile = gpu.card.profile.mig.iter().find(|profile| profile.name == name).unwrap();
-        gpu.remaining(profile)
+        gpu.card.cut.remaining(profile)
     };
     assert_eq!(remaining("1g.10gb"), 0);
     let world = self::world("[[gpu]]\nmig = ['3g.40gb']", 0.0);
     let gpu = world.at(0).unwrap();
     let profile = gpu.card.profile.mig.iter().find(|profile| profile.name == "1g.10gb").unwrap();
-    assert_eq!(gpu.remaining(profile), 3);
+    assert_eq!(gpu.card.cut.remaining(profile), 3);
 }
 
 #[test]
 fn a_removed_gpu_is_lost_and_others_stay_who_they_are() {
     let first = read("[[gpu]]\nuuid = 'GPU-a'\n[[gpu]]\nuuid = 'GPU-b'");
-    let second = first.followed_by(Scenario::parse("[[gpu]]\nuuid = 'GPU-b'").unwrap(), 5.0).unwrap();
+    let second =
+        first.followed_by(Scenario::parse("[[gpu]]\nuuid = 'GPU-b'").unwrap(), &Cuts::new(), 5.0).unwrap();
     let mut world = at(second, 6.0);
     world.enumerated = Arc::new(vec!["GPU-a".into(), "GPU-b".into()]);
     assert_eq!(world.at(0).err(), Some(Refusal::GpuIsLost));

@@ -16,7 +16,7 @@ fn a_whole_scenario_is_read() {
 fn every_fault_is_in_the_example() {
     let scenario = Scenario::parse(include_str!("../../../../docs/reference/nvml-sim.toml")).unwrap();
     let kinds: BTreeSet<String> = scenario.fault.iter().map(|fault| name(&fault.kind)).collect();
-    assert_eq!(kinds.len(), 19, "{kinds:?}");
+    assert_eq!(kinds.len(), 22, "{kinds:?}");
 }
 
 fn name(kind: &Kind) -> String {

@@ -13,14 +13,18 @@
 
 #![allow(unsafe_code, reason = "NVML is a C library; each block states its contract")]
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
+use std::marker::PhantomData;
 
 use nvml_wrapper::{Device, EventSet, Nvml};
 use nvml_wrapper_sys::bindings::{
-    nvmlDevice_t, nvmlEventData_t, nvmlFieldValue_t, nvmlReturn_t, nvmlValue_t,
+    NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED, nvmlComputeInstance_t, nvmlComputeInstanceInfo_t,
+    nvmlComputeInstancePlacement_t, nvmlComputeInstanceProfileInfo_t, nvmlDevice_t, nvmlEventData_t,
+    nvmlFieldValue_t, nvmlGpuInstance_t, nvmlGpuInstanceInfo_t, nvmlGpuInstancePlacement_t,
+    nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlReturn_t, nvmlValue_t,
 };
 
-use super::{Code, Result};
+use super::{Buffer, Code, KindInfo, Result, Value};
 use crate::getters::Getter;
 
 type Status = nvmlReturn_t;
@@ -39,30 +43,6 @@ enum Function {
     S2O1(unsafe extern "C" fn(nvmlDevice_t, Word, Word, Place) -> Status),
     S2O2(unsafe extern "C" fn(nvmlDevice_t, Word, Word, Place, Place) -> Status),
     S3O1(unsafe extern "C" fn(nvmlDevice_t, Word, Word, Word, Place) -> Status),
-}
-
-/// Where a getter writes: words of eight bytes, aligned for every NVML type.
-#[derive(Debug)]
-pub(crate) struct Buffer([u64; Self::WORDS]);
-
-impl Buffer {
-    /// Enough for the largest structure of the table.
-    pub(crate) const WORDS: usize = 160;
-
-    pub(crate) fn new() -> Box<Self> {
-        Box::new(Self([0; Self::WORDS]))
-    }
-
-    /// Bytes at `offset`, as NVML left them.
-    pub(crate) fn bytes<const N: usize>(&self, offset: usize) -> [u8; N] {
-        let mut bytes = [0; N];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            let at = offset + at;
-            let word = self.0.get(at / 8).copied().unwrap_or_default();
-            *byte = word.to_ne_bytes()[at % 8];
-        }
-        bytes
-    }
 }
 
 /// An initialised library with the addresses of its getters.
@@ -118,7 +98,7 @@ impl Session {
         written.fill(0);
         for (offset, word) in getter.out.words {
             let word = if *word == Getter::EACH { each } else { *word };
-            set_word(&mut buffer.0, *offset, word);
+            buffer.set_word(*offset, word);
         }
         let base = buffer.0.as_mut_ptr();
         let place = |slot: usize| -> Place { base.wrapping_add(slot).cast() };
@@ -204,6 +184,231 @@ impl Session {
     }
 }
 
+/// A GPU instance or compute instance of an open library. Its handle is only
+/// given to the library that made it; one of an instance that was destroyed is
+/// refused by NVML.
+pub(crate) struct Part<'a, Handle>(Handle, PhantomData<&'a Session>);
+
+/// Calls a function of the library, where it has it. Expands to an unsafe call:
+/// each use states its contract.
+macro_rules! call {
+    ($session:expr, $name:ident($($argument:expr),* $(,)?)) => {
+        match $session.nvml.lib().$name.as_ref() {
+            Ok(function) => Code::check(function($($argument),*)),
+            Err(_) => Err(Code::FUNCTION_NOT_FOUND),
+        }
+    };
+}
+
+/// Cutting GPUs (MIG). Every structure below is plain numbers and arrays of
+/// them, for which zero is a value.
+impl Session {
+    /// Kind of GPU instance by its `NVML_GPU_INSTANCE_PROFILE_*`.
+    pub(crate) fn kind(&self, device: &Device<'_>, number: u32) -> Result<KindInfo> {
+        // SAFETY: all members are numbers; the handle is valid as in `read`,
+        // and `info` is the structure of the header that its version names.
+        let (mut info, told) = unsafe {
+            let mut info: nvmlGpuInstanceProfileInfo_v2_t = std::mem::zeroed();
+            info.version = u32::try_from(size_of_val(&info)).map_err(|_| Code::UNKNOWN)? | 2 << 24;
+            let told =
+                call!(self, nvmlDeviceGetGpuInstanceProfileInfoV(device.handle(), number, &raw mut info));
+            (info, told)
+        };
+        if told != Err(Code::FUNCTION_NOT_FOUND) {
+            told?;
+            if let Some(last) = info.name.last_mut() {
+                *last = 0;
+            }
+            // SAFETY: the array ends with the zero written above.
+            let name = unsafe { CStr::from_ptr(info.name.as_ptr()) }.to_string_lossy().into_owned();
+            let (id, memory_mib) = (info.id, info.memorySizeMB);
+            return Ok(KindInfo {
+                id,
+                slices: info.sliceCount,
+                instances: info.instanceCount,
+                memory_mib,
+                name: Some(name),
+            });
+        }
+        // SAFETY: as above; this structure has no version.
+        let info = unsafe {
+            let mut info: nvmlGpuInstanceProfileInfo_t = std::mem::zeroed();
+            call!(self, nvmlDeviceGetGpuInstanceProfileInfo(device.handle(), number, &raw mut info))?;
+            info
+        };
+        let (id, memory_mib) = (info.id, info.memorySizeMB);
+        Ok(KindInfo { id, slices: info.sliceCount, instances: info.instanceCount, memory_mib, name: None })
+    }
+
+    /// Memory slices at which a GPU instance of a kind can begin, and how many
+    /// one takes.
+    pub(crate) fn places(&self, device: &Device<'_>, kind: u32) -> Result<(Vec<u32>, u32)> {
+        let mut count = 0;
+        let null = std::ptr::null_mut();
+        // SAFETY: with no array the call only writes the count.
+        unsafe {
+            call!(
+                self,
+                nvmlDeviceGetGpuInstancePossiblePlacements_v2(device.handle(), kind, null, &raw mut count)
+            )
+        }?;
+        let mut places = vec![nvmlGpuInstancePlacement_t { start: 0, size: 0 }; count as usize];
+        // SAFETY: the array has `count` elements, as the count says.
+        unsafe {
+            let array = places.as_mut_ptr();
+            call!(
+                self,
+                nvmlDeviceGetGpuInstancePossiblePlacements_v2(device.handle(), kind, array, &raw mut count)
+            )
+        }?;
+        places.truncate(count as usize);
+        let size = places.first().map_or(0, |place| place.size);
+        Ok((places.iter().map(|place| place.start).collect(), size))
+    }
+
+    /// The GPU instances of a kind, of which there are at most so many.
+    pub(crate) fn parts(
+        &self,
+        device: &Device<'_>,
+        kind: u32,
+        most: u32,
+    ) -> Result<Vec<Part<'_, nvmlGpuInstance_t>>> {
+        let mut found = vec![std::ptr::null_mut(); most as usize];
+        let mut count = 0;
+        // SAFETY: the array has room for all instances of the kind that the
+        // device can have, as the header wants it.
+        unsafe {
+            call!(self, nvmlDeviceGetGpuInstances(device.handle(), kind, found.as_mut_ptr(), &raw mut count))
+        }?;
+        Ok(found.into_iter().take(count as usize).map(|handle| Part(handle, PhantomData)).collect())
+    }
+
+    /// Memory slice at which a GPU instance begins, and how many it takes.
+    pub(crate) fn part(&self, part: &Part<'_, nvmlGpuInstance_t>) -> Result<(u32, u32)> {
+        // SAFETY: `info` is the header's structure, of numbers and pointers; the
+        // handle is of this library.
+        let info = unsafe {
+            let mut info: nvmlGpuInstanceInfo_t = std::mem::zeroed();
+            call!(self, nvmlGpuInstanceGetInfo(part.0, &raw mut info))?;
+            info
+        };
+        Ok((info.placement.start, info.placement.size))
+    }
+
+    /// Kind of compute instance by its `NVML_COMPUTE_INSTANCE_PROFILE_*`: what
+    /// creation asks for, its slices, and how many there can be.
+    pub(crate) fn compute_kind(
+        &self,
+        part: &Part<'_, nvmlGpuInstance_t>,
+        number: u32,
+    ) -> Result<(u32, u32, u32)> {
+        let engines = NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_SHARED;
+        // SAFETY: as in `part`.
+        let info = unsafe {
+            let mut info: nvmlComputeInstanceProfileInfo_t = std::mem::zeroed();
+            call!(
+                self,
+                nvmlGpuInstanceGetComputeInstanceProfileInfo(part.0, number, engines, &raw mut info)
+            )?;
+            info
+        };
+        Ok((info.id, info.sliceCount, info.instanceCount))
+    }
+
+    /// The compute instances of a kind, of which there are at most so many.
+    pub(crate) fn compute_parts(
+        &self,
+        part: &Part<'_, nvmlGpuInstance_t>,
+        kind: u32,
+        most: u32,
+    ) -> Result<Vec<Part<'_, nvmlComputeInstance_t>>> {
+        let mut found = vec![std::ptr::null_mut(); most as usize];
+        let mut count = 0;
+        // SAFETY: as in `parts`.
+        unsafe {
+            call!(self, nvmlGpuInstanceGetComputeInstances(part.0, kind, found.as_mut_ptr(), &raw mut count))
+        }?;
+        Ok(found.into_iter().take(count as usize).map(|handle| Part(handle, PhantomData)).collect())
+    }
+
+    /// Compute slice at which a compute instance begins, and how many it has.
+    pub(crate) fn compute_part(&self, part: &Part<'_, nvmlComputeInstance_t>) -> Result<(u32, u32)> {
+        // SAFETY: as in `part`.
+        let info = unsafe {
+            let mut info: nvmlComputeInstanceInfo_t = std::mem::zeroed();
+            call!(self, nvmlComputeInstanceGetInfo_v2(part.0, &raw mut info))?;
+            info
+        };
+        Ok((info.placement.start, info.placement.size))
+    }
+
+    /// Switches MIG mode; the inner result says whether it is so now already.
+    pub(crate) fn set_mig_mode(&self, device: &Device<'_>, enabled: bool) -> Result<Result<()>> {
+        let mut activation = Code::UNKNOWN.0;
+        // SAFETY: the handle is valid as in `read`; `activation` is the one out.
+        unsafe {
+            call!(self, nvmlDeviceSetMigMode(device.handle(), u32::from(enabled), &raw mut activation))
+        }?;
+        Ok(Code::check(activation))
+    }
+
+    /// Makes a GPU instance at a place.
+    pub(crate) fn create_part(
+        &self,
+        device: &Device<'_>,
+        kind: u32,
+        (start, size): (u32, u32),
+    ) -> Result<Part<'_, nvmlGpuInstance_t>> {
+        let place = nvmlGpuInstancePlacement_t { start, size };
+        let mut made = std::ptr::null_mut();
+        // SAFETY: `place` is read and `made` written during the call alone.
+        unsafe {
+            call!(
+                self,
+                nvmlDeviceCreateGpuInstanceWithPlacement(
+                    device.handle(),
+                    kind,
+                    &raw const place,
+                    &raw mut made
+                )
+            )
+        }?;
+        Ok(Part(made, PhantomData))
+    }
+
+    /// Makes a compute instance, at a place unless it fills the GPU instance.
+    pub(crate) fn create_compute(
+        &self,
+        part: &Part<'_, nvmlGpuInstance_t>,
+        kind: u32,
+        place: Option<(u32, u32)>,
+    ) -> Result<()> {
+        let mut made = std::ptr::null_mut();
+        let Some((start, size)) = place else {
+            // SAFETY: `made` is written during the call alone.
+            return unsafe { call!(self, nvmlGpuInstanceCreateComputeInstance(part.0, kind, &raw mut made)) };
+        };
+        let place = nvmlComputeInstancePlacement_t { start, size };
+        // SAFETY: as in `create_part`.
+        unsafe {
+            let place = &raw const place;
+            call!(self, nvmlGpuInstanceCreateComputeInstanceWithPlacement(part.0, kind, place, &raw mut made))
+        }
+    }
+
+    /// Destroys a GPU instance that has no compute instances.
+    pub(crate) fn destroy_part(&self, part: Part<'_, nvmlGpuInstance_t>) -> Result<()> {
+        // SAFETY: the handle is of this library and not used after this.
+        unsafe { call!(self, nvmlGpuInstanceDestroy(part.0)) }
+    }
+
+    /// Destroys a compute instance.
+    pub(crate) fn destroy_compute(&self, part: Part<'_, nvmlComputeInstance_t>) -> Result<()> {
+        // SAFETY: as in `destroy_part`.
+        unsafe { call!(self, nvmlComputeInstanceDestroy(part.0)) }
+    }
+}
+
 /// One event of an event set.
 pub(crate) struct Event<'a> {
     pub(crate) device: Device<'a>,
@@ -245,14 +450,6 @@ impl FieldBatch {
     }
 }
 
-/// A number as NVML gave it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Value {
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-}
-
 fn request(id: u32, scope: u32) -> nvmlFieldValue_t {
     nvmlFieldValue_t {
         fieldId: id,
@@ -264,16 +461,6 @@ fn request(id: u32, scope: u32) -> nvmlFieldValue_t {
         nvmlReturn: Code::NO_DATA.0,
         value: nvmlValue_t { ullVal: 0 },
     }
-}
-
-/// Writes a 32-bit word into the buffer at a byte offset.
-fn set_word(buffer: &mut [u64], offset: usize, word: u32) {
-    let Some(slot) = buffer.get_mut(offset / 8) else { return };
-    let mut bytes = slot.to_ne_bytes();
-    if let Some(place) = bytes.get_mut(offset % 8..offset % 8 + 4) {
-        place.copy_from_slice(&word.to_ne_bytes());
-    }
-    *slot = u64::from_ne_bytes(bytes);
 }
 
 /// Looks a getter up by its symbol.

@@ -97,7 +97,7 @@ struct ContainerDevices {
 }
 
 /// Asks once.
-pub(super) async fn list(socket: &Path) -> Result<Vec<Allocation>, Refused> {
+pub(crate) async fn list(socket: &Path) -> Result<Vec<Allocation>, Refused> {
     match tokio::time::timeout(PATIENCE, ask(socket.to_owned())).await {
         Ok(answer) => answer.map(allocations),
         Err(_) => Err(Refused::Failed(format!("no answer in {} s", PATIENCE.as_secs()))),

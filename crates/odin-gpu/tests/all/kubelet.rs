@@ -74,6 +74,11 @@ impl Kubelet {
         });
     }
 
+    /// Waits for an answer in the runtime that the kubelet lives in.
+    pub(crate) fn asks<T>(&self, question: impl Future<Output = T>) -> T {
+        self.runtime.block_on(question)
+    }
+
     /// Lets the fleet ask, with the names of container logs below `logs`.
     pub(crate) fn is_asked_by(&self, fleet: &Fleet, logs: &Path) {
         let source = PodSource {

@@ -12,5 +12,6 @@ mod faults;
 mod fleet;
 mod health;
 mod kubelet;
+mod mig;
 mod pods;
 mod support;

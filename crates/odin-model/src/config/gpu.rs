@@ -1,8 +1,10 @@
 //! The GPUs: what is read of them, what is told of it, and how the cluster gets
 //! them.
 
+mod mig;
 mod offer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Impossible, require_absolute};
 
+pub use mig::MigDevices;
 pub use offer::{Action, Degradation, DevicePlugin, Exporter, Remediation};
 
 /// `[gpu]`: the GPUs of this machine, which `odin gpu serve` watches.
@@ -65,6 +68,11 @@ pub struct Gpu {
     pub unhealthy_on: Vec<Degradation>,
     /// What is done about a node whose GPUs are not all well.
     pub remediation: Remediation,
+    /// How GPUs are cut into MIG devices, by the model's name as `odin gpu
+    /// list` tells it. With any, MIG mode is off on the models not named;
+    /// without, `odin gpu mig` touches nothing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mig: BTreeMap<String, MigDevices>,
 }
 
 /// Label fields that `gpu.dcgm-labels` may name: those of dcgm-exporter's
@@ -102,6 +110,7 @@ impl Default for Gpu {
             cdi_dirs: vec!["/etc/cdi".into(), "/var/run/cdi".into()],
             unhealthy_on: Degradation::DEFAULT.to_vec(),
             remediation: Remediation::default(),
+            mig: BTreeMap::new(),
         }
     }
 }
@@ -144,6 +153,7 @@ impl Gpu {
             }
             _ => {}
         }
+        self.validate_mig()?;
         self.validate_offer()
     }
 }

@@ -109,6 +109,12 @@ fn every_bad_declaration_names_file_and_key() {
         ("[gpu.remediation]\nactions = [\"reboot\"]", "reboot"),
         ("[gpu.remediation]\nactions = [\"taint\", \"taint\"]", "gpu.remediation.actions"),
         ("[gpu.remediation]\nmaximum-nodes = 0", "gpu.remediation.maximum-nodes"),
+        ("[gpu.mig.\"\"]", "gpu.mig"),
+        ("[gpu.mig.H100]\n\"1c.2g.20gb\" = 1", "gpu.mig.\"H100\" = \"1c.2g.20gb\""),
+        ("[gpu.mig.H100]\n\"1g.10gb\" = 0", "gpu.mig.\"H100\".\"1g.10gb\""),
+        ("[gpu.mig.H100]\n\"1g.10gb\" = -1", "1g.10gb"),
+        ("[gpu.mig.H100]\n\"1g.10gb\" = 2\n\"3g.40gb\" = 2", "\"8 slices\": is more than a GPU has"),
+        ("[gpu]\nmig = [\"1g.10gb\"]", "mig"),
         ("\u{0}\u{1}", "TOML"),
     ];
     for (text, named) in cases {

@@ -52,6 +52,22 @@ impl Systemd {
         }
     }
 
+    /// Tells whether a unit neither runs nor is about to: it may be unknown, and
+    /// systemd may be too.
+    #[must_use]
+    pub fn is_at_rest(self, unit: &str) -> bool {
+        let told = Command::new("systemctl")
+            .args(["show", "--property=ActiveState", "--value", "--", unit])
+            .stdin(Stdio::null())
+            .output();
+        // Without systemd no unit runs.
+        let Ok(told) = told else { return true };
+        !matches!(
+            String::from_utf8_lossy(&told.stdout).trim(),
+            "active" | "activating" | "reloading" | "deactivating" | "refreshing" | "maintenance"
+        )
+    }
+
     fn run(self, verb: &str, unit: &str) -> Result<()> {
         let refused = |reason: String| Error::Host {
             action: format!("{verb} {unit}"),

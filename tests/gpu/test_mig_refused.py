@@ -1,0 +1,185 @@
+"""`odin gpu mig` refuses: one message, the right exit status, nothing changed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from exporter import Machine
+from simulation import PATIENCE, wait_until
+from test_mig import BEFORE, DECLARED, H100, OLD, WENT_BACK, begun, declared, layouts, mig
+
+USED = BEFORE.replace(
+    '"1g.10gb"]\n',
+    '"1g.10gb"]\n[[gpu.process]]\npid = 4194305\nname = "train"\ninstance = 0\n',
+)
+FAULTS = {
+    "nobody may": ('kind = "fails"\nerror = "no-permission"\ncalls = ["nvmlDeviceSetMigMode"]', 1),
+    "the GPU is lost": ('kind = "lost"\ngpu = 1', 1),
+    "the GPU hangs": ('kind = "hang"\ngpu = 1', 1),
+    "no driver": ('kind = "fails"\nerror = "driver-not-loaded"\ncalls = ["nvmlInit_v2"]', 1),
+}
+DECLARATIONS = {
+    "unknown profile": ({H100: {"1g.5gb": 1}}, "has no profile 1g.5gb; it has 1g.10gb, "),
+    "too many": ({H100: {"2g.20gb": 3, "1g.20gb": 2}}, "is more than a GPU has"),
+    "too much memory": ({H100: {"3g.40gb": 2, "1g.10gb": 1}}, "MiB of memory; a NVIDIA H100"),
+    "too many of one": ({H100: {"1g.20gb": 5}}, "takes 4 x 1g.20gb at most, not 5"),
+    "no profile": ({H100: {"large": 1}}, "must be a profile of GPU instances"),
+    "none declared": ({}, "gpu.mig is not declared"),
+}
+
+
+def refused(machine: Machine, verb: str, status: int, *words: str) -> None:
+    said = mig(machine, verb, status, *words)
+    assert said.count("error: ") == 1, said
+    assert said.count("hint: ") == 1, said
+
+
+@pytest.mark.parametrize("case", DECLARATIONS)
+def test_declarations_that_cannot_be(machine: Machine, case: str) -> None:
+    layout, words = DECLARATIONS[case]
+    declared(machine)
+    machine.cut(layout)
+    for verb in ("plan", "apply"):
+        refused(machine, verb, 64, words)
+    machine.cut(DECLARED)
+    assert layouts(machine) == OLD
+
+
+@pytest.mark.parametrize("model", ["t4", "l40s"])
+def test_models_without_mig(machine: Machine, model: str) -> None:
+    name = {"t4": "Tesla T4", "l40s": "NVIDIA L40S"}[model]
+    machine.simulation.write(f'profile = "{model}"\ncount = 1\n')
+    machine.cut({name: {"1g.10gb": 1}})
+    refused(machine, "apply", 64, f"a {name} has no MIG")
+    machine.cut(DECLARED)
+    mig(machine, "apply", 0, f"no GPU here is a {H100}; here are: {name}")
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_drivers_that_do_not_do_it(machine: Machine, case: str) -> None:
+    text, status = FAULTS[case]
+    declared(machine)
+    machine.simulation.write(f"{BEFORE}[[fault]]\n{text}\n")
+    refused(machine, "apply", status)
+    machine.simulation.write(BEFORE)
+    assert layouts(machine) == OLD
+    assert not begun(machine)
+
+
+def test_a_gpu_with_a_process(machine: Machine) -> None:
+    declared(machine, USED)
+    mig(machine, "plan", 1, "in use: process 4194305", "refused while GPUs are in use")
+    refused(machine, "apply", 1, "GPU 0 is in use: process 4194305", "kubectl drain")
+    assert layouts(machine) == OLD
+    machine.simulation.write(BEFORE)
+    mig(machine, "apply", 0)
+    # As declared it may be used.
+    machine.simulation.write(USED)
+    mig(machine, "plan", 0)
+    machine.simulation.write(BEFORE)
+    mig(machine, "rollback", 0)
+
+
+def test_processes_that_cannot_be_told(machine: Machine) -> None:
+    calls = 'calls = ["nvmlDeviceGetComputeRunningProcesses_v3"]'
+    failing = f'{BEFORE}[[fault]]\nkind = "fails"\nerror = "unknown"\n{calls}\n'
+    declared(machine, failing)
+    refused(machine, "apply", 1, "its processes cannot be told")
+
+
+def test_a_kubelet_that_talks_nonsense(machine: Machine) -> None:
+    declared(machine)
+    with socket.socket(socket.AF_UNIX) as kubelet:
+        kubelet.bind(str(machine.directory / "kubelet.sock"))
+        kubelet.listen()
+
+        def nonsense() -> None:
+            while True:
+                try:
+                    connection, _ = kubelet.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=nonsense, daemon=True).start()
+        refused(machine, "apply", 1, "the kubelet does not tell which pods hold it")
+        kubelet.shutdown(socket.SHUT_RDWR)
+    assert layouts(machine) == OLD
+
+
+def test_a_gpu_nobody_named_keeps_what_it_has(machine: Machine) -> None:
+    declared(machine)
+    machine.cut({"NVIDIA H100": {"7g.80gb": 1}})
+    refused(machine, "apply", 1, f"GPU 0 ({H100}) has 2 x 1g.10gb, 1 x 2g.20gb", "--yes")
+    assert layouts(machine) == OLD
+    done = machine.run("gpu", "mig", "apply", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert layouts(machine) == ["off", "off"]
+
+
+def test_another_operation_at_work(machine: Machine) -> None:
+    declared(machine)
+    (machine.directory / "run").mkdir()
+    with (machine.directory / "run" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for verb in ("apply", "rollback"):
+            refused(machine, verb, 1, "cannot cut GPUs")
+    assert layouts(machine) == OLD
+
+
+def test_a_damaged_record(machine: Machine) -> None:
+    declared(machine)
+    mig(machine, "apply", 0)
+    record = machine.directory / "state" / "gpu" / "mig-previous.json"
+    assert record.stat().st_mode & 0o777 == 0o600
+    record.write_text("{")
+    refused(machine, "rollback", 1, "mig-previous.json")
+
+
+def test_an_interruption_leaves_the_old_layout(machine: Machine) -> None:
+    declared(machine)
+    calls = 'calls = ["nvmlDeviceCreateGpuInstanceWithPlacement"]'
+    slow = f'{BEFORE}[[fault]]\nkind = "slow"\nseconds = 2.0\n{calls}\n'
+    machine.simulation.write(slow)
+    log = machine.directory / "apply.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [machine.odin, "--config", machine.config, "gpu", "mig", "apply"],
+            env=machine.simulation.environment(),
+            stdout=output,
+            stderr=output,
+        )
+    wait_until(lambda: "GPU 0: create 3g.40gb at 4 ..." in log.read_text(), "it creates")
+    process.send_signal(signal.SIGINT)
+    machine.simulation.write(BEFORE)
+    assert process.wait(timeout=PATIENCE) == 130, log.read_text()
+    assert WENT_BACK in log.read_text()
+    assert layouts(machine) == OLD
+    assert not begun(machine)
+
+
+def test_the_job_of_the_daemon_does_the_same(machine: Machine) -> None:
+    declared(machine)
+
+    def job(name: str, request: dict) -> dict:
+        base = machine.directory / name
+        order = {"config": str(machine.config), "request": request}
+        base.with_suffix(".request").write_text(json.dumps(order))
+        machine.run("job", str(base))
+        return json.loads(Path(f"{base}.events").read_text().splitlines()[-1])
+
+    pending = job("1", {"operation": "gpu-mig-plan"})
+    assert pending["outcome"]["status"] == "pending", pending
+    done = job("2", {"operation": "gpu-mig-apply", "yes": False})
+    assert done["outcome"]["status"] == "done", done
+    back = job("3", {"operation": "gpu-mig-rollback"})
+    assert back["outcome"]["status"] == "done", back
+    assert layouts(machine) == OLD

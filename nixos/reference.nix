@@ -10,7 +10,7 @@ let
     formats = lib.genAttrs [ "json" "toml" ] (format: _: { type = lib.types.${format}; });
   };
   evaluated = lib.evalModules {
-    modules = map (concern: ./modules + "/${concern}/options.nix") concerns ++ [
+    modules = lib.concatMap declarations concerns ++ [
       {
         config._module.args = { inherit pkgs; };
         # Of the removed options, which are not documented.
@@ -25,6 +25,14 @@ let
     ];
   };
   concerns = lib.attrNames (builtins.readDir ./modules);
+  # options.nix and its sisters; a file that another imports is the same module.
+  declarations =
+    concern:
+    map (name: ./modules + "/${concern}/${name}") (
+      lib.filter (lib.hasSuffix "options.nix") (
+        lib.attrNames (builtins.readDir (./modules + "/${concern}"))
+      )
+    );
 
   shown = lib.filter (
     option: option.visible && !option.internal && lib.hasPrefix "odin." option.name

@@ -30,3 +30,11 @@ def test_page_is_fresh(pages: dict[str, Any], name: str) -> None:
 def test_every_option_is_described_with_an_example(pages: dict[str, Any]) -> None:
     assert pages["incomplete"] == []
     assert pages["options"].count("\n### `odin.") > 50
+
+
+def test_options_are_declared_where_the_reference_looks() -> None:
+    modules = tools.ROOT / "nixos" / "modules"
+    declaring = {file for file in modules.rglob("*.nix") if "mkOption" in file.read_text()}
+    # Of an entry of odin.secrets, not of the system.
+    declaring.remove(modules / "supervisor" / "secret.nix")
+    assert {file for file in declaring if not file.name.endswith("options.nix")} == set()

@@ -18,9 +18,10 @@ device-plugin = "odin"
 sharing-file = "/etc/odin/device-plugin.yaml"
 
 [gpu.remediation]
-actions = ["taint", "cordon", "drain"]
+actions = ["taint", "cordon", "drain", "reset"]
 dry-run = false
 after = "5s"
+reset-command = ["/usr/local/bin/reset-gpu"]
 """
 
 NOT_SHARED = "version: v1\n"
@@ -30,6 +31,18 @@ sharing:
     resources:
     - name: nvidia.com/gpu
       replicas: 2
+"""
+
+REMAP_PENDING = '[[fault]]\nkind = "remap-pending"\ngpu = {index}\n'
+RESETS = "/run/resets"
+# Stands for `nvidia-smi --gpu-reset`: says what it met, and the GPUs are well.
+RESET = f"""#!/bin/sh -e
+{{
+  echo "$*"
+  systemctl is-active odin-gpu.service || true
+  kubectl --kubeconfig=/etc/rancher/k3s/k3s.yaml get pod holder --ignore-not-found -o name
+}} >>{RESETS}
+mv /etc/nvml-sim/well.toml {gpus.SCENARIO}
 """
 
 LOST = '[[fault]]\nkind = "lost"\ngpu = 1\n'
@@ -285,5 +298,36 @@ END"""
             90,
         )
         gpu_box.succeed("grep -q guarded /var/lib/odin/history/gpu-remedies.jsonl")
+    finally:
+        gpu_box.succeed("systemctl stop odin.service")
+
+
+def test_a_gpu_that_needs_it_is_reset_when_its_pod_is_gone(gpu_box: Machine, cards: gpus.Gpus):
+    gpu_box.succeed(
+        f"cat >/usr/local/bin/reset-gpu <<'END'\n{RESET}END",
+        "chmod +x /usr/local/bin/reset-gpu",
+        f"cat >/etc/nvml-sim/well.toml <<'END'\n{cards.scenario()}END",
+    )
+    run_pod(gpu_box, "holder")
+    wait_until_running(gpu_box, "holder")
+    (held,) = seen_by(gpu_box, "holder")[0]
+    index = int(held.removeprefix("nvidia"))
+    gpu_box.succeed("systemctl start odin.service")
+    try:
+        cards.set_faults(gpu_box, REMAP_PENDING.format(index=index))
+        gpu_box.wait_until_succeeds(
+            "grep -q '\"done\"' /var/lib/odin/history/gpu-resets.jsonl", 120
+        )
+        # Its reader was stopped and its pod gone; nothing else was reset.
+        met = gpu_box.succeed(f"cat {RESETS}").split()
+        assert met == [f"--id={gpus.uuid(index)}", "inactive"]
+        wait_for_gpus(gpu_box, COUNT)
+        gpu_box.wait_until_succeeds(
+            'kubectl get node "$(hostname)" -o json | jq -e \'(.spec.unschedulable | not) and'
+            ' (any(.spec.taints[]?; .key == "odin.local/gpu-unhealthy") | not)\'',
+            90,
+        )
+        run_pod(gpu_box, "next", COUNT)
+        wait_until_running(gpu_box, "next")
     finally:
         gpu_box.succeed("systemctl stop odin.service")

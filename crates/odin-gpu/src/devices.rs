@@ -187,7 +187,13 @@ mod tests {
     use super::*;
 
     fn finding(name: &str, verdict: Verdict) -> Finding {
-        Finding { name: name.into(), verdict, evidence: "seen".into(), next_step: "do".into() }
+        Finding {
+            name: name.into(),
+            verdict,
+            evidence: "seen".into(),
+            next_step: "do".into(),
+            cured_by_reset: false,
+        }
     }
 
     #[test]

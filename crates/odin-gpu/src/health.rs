@@ -52,6 +52,11 @@ pub struct Finding {
     pub evidence: String,
     /// What to do.
     pub next_step: String,
+    /// Whether a reset of the GPU is what takes it away. Said only where the
+    /// driver asks for one or counts what one sets right, never for an XID
+    /// alone: those are remembered after it.
+    #[serde(default)]
+    pub cured_by_reset: bool,
 }
 
 /// One GPU.

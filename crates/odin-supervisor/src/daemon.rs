@@ -4,6 +4,7 @@ mod control;
 mod converge;
 mod drift;
 mod gpu;
+mod gpu_reset;
 mod metrics;
 mod notify;
 mod schedule;
@@ -55,12 +56,13 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     let converge = tokio::spawn(converge::run(Arc::clone(&shared)));
     let schedule = tokio::spawn(schedule::run(Arc::clone(&shared)));
     let gpu = tokio::spawn(gpu::run(Arc::clone(&shared)));
+    let gpu_reset = tokio::spawn(gpu_reset::run(Arc::clone(&shared)));
     notify::ready();
     tracing::info!(run_dir = %run_dir.display(), "supervising");
     termination().await;
     notify::stopping();
     tracing::info!("stopping");
-    for task in serving.into_iter().chain([converge, drift, schedule, gpu]) {
+    for task in serving.into_iter().chain([converge, drift, schedule, gpu, gpu_reset]) {
         task.abort();
     }
     sockets::remove(&run_dir);

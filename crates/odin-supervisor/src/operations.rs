@@ -7,6 +7,7 @@
 mod apply;
 mod backup;
 pub mod bundle;
+pub(crate) mod gpu_reset;
 mod mig;
 mod restore;
 mod status;

@@ -180,6 +180,19 @@ impl Records {
         }
     }
 
+    /// The lines of a file of records; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn lines<T: DeserializeOwned>(&self, file: &str) -> Result<Vec<T>> {
+        let path = self.directory.join(file);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::state("read", &path)(error)),
+        }
+    }
+
     /// Appends one line to a file of records.
     ///
     /// # Errors

@@ -38,6 +38,11 @@ in
         inherit (cfg.remediation) actions after;
         dry-run = cfg.remediation.dryRun;
         maximum-nodes = cfg.remediation.maximumNodes;
+        resets-a-day = cfg.remediation.resetsADay;
+        reset-command = [
+          "${lib.getBin config.hardware.nvidia.package}/bin/nvidia-smi"
+          "--gpu-reset"
+        ];
       };
     };
 

@@ -11,6 +11,7 @@ in
           "taint"
           "cordon"
           "drain"
+          "reset"
         ]
       );
       default = [ ];
@@ -21,7 +22,9 @@ in
       description = ''
         What servers do about a node whose GPUs are not all well, and take
         back when they are. `drain` evicts every pod of the node that has a
-        GPU, as far as disruption budgets allow.
+        GPU, as far as disruption budgets allow. `reset` resets a GPU where the
+        driver asks for it or memory waits for it, once no pod has it; not with
+        `odin.gpu.mig`, whose devices a reset takes away.
       '';
     };
     dryRun = mkOption {
@@ -40,6 +43,15 @@ in
       description = ''
         How long a node must be unwell before anything is done. Shorter than a
         GPU's reset takes, it drains for every reset.
+      '';
+    };
+    resetsADay = mkOption {
+      type = types.ints.unsigned;
+      default = 2;
+      example = 1;
+      description = ''
+        Resets of one GPU in a day. One that needs more stays out of use until
+        a person looks at it.
       '';
     };
     maximumNodes = mkOption {

@@ -16,8 +16,23 @@ const NVLINK_STORM: f64 = 100.0;
 /// (`DCGM_LIMIT_MAX_PCIREPLAY_RATE`).
 const PCIE_REPLAYS: f64 = 8.0;
 
+/// Recovery actions that are a reset (`NVML_GPU_RECOVERY_ACTION_GPU_RESET`,
+/// `NVML_GPU_RECOVERY_ACTION_DRAIN_AND_RESET`).
+const RESETS: [f64; 2] = [1.0, 4.0];
+
 pub(super) fn finding(name: &str, verdict: Verdict, evidence: String, next_step: &str) -> Finding {
-    Finding { name: name.to_owned(), verdict, evidence, next_step: next_step.to_owned() }
+    Finding {
+        name: name.to_owned(),
+        verdict,
+        evidence,
+        next_step: next_step.to_owned(),
+        cured_by_reset: false,
+    }
+}
+
+/// A finding that a reset takes away.
+fn until_reset(name: &str, verdict: Verdict, evidence: String, next_step: &str) -> Finding {
+    Finding { cured_by_reset: true, ..finding(name, verdict, evidence, next_step) }
 }
 
 pub(super) fn of_state(view: &View) -> Option<Finding> {
@@ -56,7 +71,8 @@ pub(super) fn of_state(view: &View) -> Option<Finding> {
             "look for it with `lspci`; read `journalctl -k`",
         ),
     };
-    Some(finding(view.state.name(), verdict, evidence, next_step))
+    let cured_by_reset = view.state == State::ResetRequired;
+    Some(Finding { cured_by_reset, ..finding(view.state.name(), verdict, evidence, next_step) })
 }
 
 /// Findings from the numbers of one sample.
@@ -72,7 +88,7 @@ pub(super) fn of_numbers(read: &dyn Fn(&str, &str) -> Option<f64>) -> Vec<Findin
         ));
     }
     if flag("odin_gpu_row_remap_pending", "") || flag("odin_gpu_page_retirement_pending", "") {
-        found.push(finding(
+        found.push(until_reset(
             "row_remap_pending",
             Verdict::Degraded,
             "memory is replaced at the next reset".to_owned(),
@@ -82,7 +98,7 @@ pub(super) fn of_numbers(read: &dyn Fn(&str, &str) -> Option<f64>) -> Vec<Findin
     if let Some(errors) = read("odin_gpu_ecc_errors_total", r#"error="uncorrected",since="boot""#)
         && errors > 0.0
     {
-        found.push(finding(
+        found.push(until_reset(
             "ecc_uncorrected",
             Verdict::Degraded,
             format!("{errors} uncorrected memory errors since the driver was loaded"),
@@ -100,12 +116,15 @@ pub(super) fn of_numbers(read: &dyn Fn(&str, &str) -> Option<f64>) -> Vec<Findin
     if let Some(action) = read("odin_gpu_recovery_action", "")
         && action > 0.0
     {
-        found.push(finding(
-            "recovery_action",
-            Verdict::Failed,
-            format!("the driver asks for recovery action {action}"),
-            "1 reset, 2 reboot, 3 drain peers, 4 drain and reset, 5 recover the IMEX domain",
-        ));
+        found.push(Finding {
+            cured_by_reset: RESETS.contains(&action),
+            ..finding(
+                "recovery_action",
+                Verdict::Failed,
+                format!("the driver asks for recovery action {action}"),
+                "1 reset, 2 reboot, 3 drain peers, 4 drain and reset, 5 recover the IMEX domain",
+            )
+        });
     }
     let pair =
         |family: &str| Some((read(family, r#"value="current""#)?, read(family, r#"value="maximum""#)?));

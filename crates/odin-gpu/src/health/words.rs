@@ -71,6 +71,7 @@ mod tests {
             verdict: Verdict::Failed,
             evidence: "seen".to_owned(),
             next_step: next_step.to_owned(),
+            cured_by_reset: false,
         };
         let gpu = Gpu {
             index: 0,

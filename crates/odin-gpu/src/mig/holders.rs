@@ -44,10 +44,24 @@ pub async fn holders(socket: &Path) -> Holders {
 }
 
 impl Holder {
+    /// What a pod holds.
+    #[must_use]
+    pub fn new(namespace: &str, pod: &str, device: &str) -> Self {
+        Self { device: device.to_owned(), words: format!("pod {namespace}/{pod} has {device}") }
+    }
+
     fn of(allocation: &Allocation) -> Self {
         let container = &allocation.container;
-        let (namespace, pod, device) = (&container.namespace, &container.pod, &allocation.device);
-        Self { device: device.clone(), words: format!("pod {namespace}/{pod} has {device}") }
+        Self::new(&container.namespace, &container.pod, &allocation.device)
+    }
+
+    /// Whether the device may be a GPU or a part of it, where nobody knows its
+    /// parts: any MIG device may be one.
+    #[must_use]
+    pub fn may_have(&self, index: u32, uuid: &str) -> bool {
+        self.device == uuid
+            || self.device.starts_with("MIG-")
+            || self.device.split(':').next() == Some(index.to_string().as_str())
     }
 
     /// Whether the device is a GPU or a part of it: by UUID, or by index and

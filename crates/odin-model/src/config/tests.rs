@@ -109,6 +109,11 @@ fn every_bad_declaration_names_file_and_key() {
         ("[gpu.remediation]\nactions = [\"reboot\"]", "reboot"),
         ("[gpu.remediation]\nactions = [\"taint\", \"taint\"]", "gpu.remediation.actions"),
         ("[gpu.remediation]\nmaximum-nodes = 0", "gpu.remediation.maximum-nodes"),
+        ("[gpu.remediation]\nactions = [\"reset\"]\nreset-command = []", "gpu.remediation.reset-command"),
+        (
+            "[gpu.remediation]\nactions = [\"reset\"]\n[gpu.mig.\"NVIDIA H100\"]\n\"1g.10gb\" = 7",
+            "gpu.remediation.actions",
+        ),
         ("[gpu.mig.\"\"]", "gpu.mig"),
         ("[gpu.mig.H100]\n\"1c.2g.20gb\" = 1", "gpu.mig.\"H100\" = \"1c.2g.20gb\""),
         ("[gpu.mig.H100]\n\"1g.10gb\" = 0", "gpu.mig.\"H100\".\"1g.10gb\""),

@@ -89,6 +89,11 @@ pub struct Remediation {
     pub after: Duration,
     /// Nodes that may be acted on at the same time; the others wait.
     pub maximum_nodes: u32,
+    /// Resets of one GPU in a day; one that needs more needs a person.
+    pub resets_a_day: u32,
+    /// Program that resets a GPU, with its arguments; `--id=UUID` comes after
+    /// them.
+    pub reset_command: Vec<String>,
 }
 
 /// What can be done about a node.
@@ -101,11 +106,21 @@ pub enum Action {
     Cordon,
     /// Evict the pods that have a GPU, as their disruption budgets allow.
     Drain,
+    /// Reset a GPU that a reset makes well, once no pod has it. Done by the
+    /// supervisor of its own node, agents' too.
+    Reset,
 }
 
 impl Default for Remediation {
     fn default() -> Self {
-        Self { actions: Vec::new(), dry_run: true, after: Duration::from_secs(60), maximum_nodes: 1 }
+        Self {
+            actions: Vec::new(),
+            dry_run: true,
+            after: Duration::from_secs(60),
+            maximum_nodes: 1,
+            resets_a_day: 2,
+            reset_command: vec!["nvidia-smi".to_owned(), "--gpu-reset".to_owned()],
+        }
     }
 }
 
@@ -126,6 +141,17 @@ impl Gpu {
                 "gpu.remediation.maximum-nodes",
                 0,
                 "must be 1 or more; no action at all is `actions = []`",
+            ));
+        }
+        let resets = self.remediation.actions.contains(&Action::Reset);
+        if resets && self.remediation.reset_command.first().is_none_or(String::is_empty) {
+            return Err(Impossible::new("gpu.remediation.reset-command", "[]", "names no program"));
+        }
+        if resets && !self.mig.is_empty() {
+            return Err(Impossible::new(
+                "gpu.remediation.actions",
+                "reset",
+                "a reset takes the MIG devices of gpu.mig away; leave one of the two out",
             ));
         }
         Ok(())

@@ -1,7 +1,13 @@
 use super::*;
 
 fn finding(name: &str, verdict: Judged) -> Finding {
-    Finding { name: name.to_owned(), verdict, evidence: "seen".to_owned(), next_step: "do".to_owned() }
+    Finding {
+        name: name.to_owned(),
+        verdict,
+        evidence: "seen".to_owned(),
+        next_step: "do".to_owned(),
+        cured_by_reset: false,
+    }
 }
 
 /// One healthy GPU with a baseline, as the service tells it.

@@ -38,8 +38,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Runs a call that is about no GPU.
 fn on_system(call: &str, body: impl FnOnce(&Snapshot) -> Answer<()>) -> nvmlReturn_t {
     guarded(|| {
-        held_up(call, None)?;
-        let snapshot = world::snapshot()?;
+        let snapshot = held_up(call, None, world::snapshot()?)?;
         snapshot.refused(call, None)?;
         body(&snapshot)
     })
@@ -51,8 +50,7 @@ fn on_device(call: &str, device: nvmlDevice_t, body: impl FnOnce(&Gpu<'_>) -> An
         let snapshot = world::snapshot()?;
         let target = world::target(device as usize)?;
         let index = snapshot.gpu(&target)?.index;
-        held_up(call, Some(index))?;
-        let snapshot = world::snapshot()?;
+        let snapshot = held_up(call, Some(index), snapshot)?;
         let gpu = snapshot.gpu(&target)?;
         snapshot.refused(call, Some(gpu.index))?;
         body(&gpu)
@@ -69,7 +67,8 @@ fn on_change(
     guarded(|| {
         let snapshot = world::snapshot()?;
         let target = world::target(device as usize)?;
-        held_up(call, Some(snapshot.gpu(&target)?.index))?;
+        let index = snapshot.gpu(&target)?.index;
+        held_up(call, Some(index), snapshot)?;
         world::change(&target, |gpu, cut| {
             gpu.world.refused(call, Some(gpu.index))?;
             body(gpu, cut)
@@ -77,17 +76,20 @@ fn on_change(
     })
 }
 
-/// Waits for as long as a fault holds the call up. Nothing is locked meanwhile:
-/// only the calling thread hangs, and it comes back when the fault ends.
-fn held_up(call: &str, gpu: Option<usize>) -> Answer<()> {
-    let started = world::monotonic();
-    loop {
-        let delay = world::snapshot()?.delay(call, gpu);
-        if delay.is_none_or(|delay| world::monotonic() - started >= delay) {
-            return Ok(());
+/// Waits for as long as a fault holds the call up; the world afterwards, which
+/// is the one of before where nothing does. Nothing is locked meanwhile: only
+/// the calling thread hangs, and it comes back when the fault ends.
+fn held_up(call: &str, gpu: Option<usize>, mut snapshot: Snapshot) -> Answer<Snapshot> {
+    let mut started = None;
+    while let Some(delay) = snapshot.delay(call, gpu) {
+        let now = world::monotonic();
+        if now - *started.get_or_insert(now) >= delay {
+            break;
         }
         std::thread::sleep(PAUSE);
+        snapshot = world::snapshot()?;
     }
+    Ok(snapshot)
 }
 
 fn guarded(body: impl FnOnce() -> Answer<()>) -> nvmlReturn_t {

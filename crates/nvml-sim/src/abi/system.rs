@@ -170,7 +170,7 @@ fn find(
             if gpu.faults().any(|kind| matches!(kind, crate::fault::Kind::OffBus {})) {
                 return Err(Refusal::GpuIsLost);
             }
-            super::held_up(call, Some(gpu.index))?;
+            super::held_up(call, Some(gpu.index), snapshot.clone())?;
             if !gpu.faults().any(|kind| matches!(kind, crate::fault::Kind::Lost {})) {
                 snapshot.refused(call, Some(gpu.index))?;
             }

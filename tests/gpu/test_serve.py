@@ -95,7 +95,10 @@ def test_the_baseline_is_recorded_once_all_were_healthy(machine: Machine) -> Non
     machine.simulation.write('profile = "h100"\ncount = 2\n')
     baseline = machine.directory / "state" / "gpu" / "baseline.json"
     with machine.serving():
-        assert machine.run("gpu", "health").returncode == 0
+        # They are read a moment after the page is there.
+        machine.until(lambda page: page.of("odin_gpu_health") == [0, 0], "both were read")
+        done = machine.run("gpu", "health")
+        assert done.returncode == 0, done.stdout
         wait_until(baseline.exists, "it is recorded", patience=90)
         machine.until(lambda page: page.of("odin_gpu_baseline_devices") == [2], "it is used")
     assert baseline.stat().st_mode & 0o777 == 0o600

@@ -41,8 +41,8 @@ acceptance: setup ## the long scenarios with their seeds; writes docs/proof.md
 	@$(PYTHON) tests/run.py acceptance
 
 .PHONY: bench
-bench: setup ## figures side by side with the peers; writes docs/performance.md
-	@$(PYTHON) tests/run.py bench
+bench: setup ## figures side by side with the peers; writes docs/performance.md (ONLY=gpu: one part)
+	@ODIN_BENCH_ONLY=$(ONLY) $(PYTHON) tests/run.py bench
 
 .PHONY: tools
 tools: setup ## builds the lab's Go tools into the cache

@@ -1,7 +1,8 @@
 """Measures ODIN beside its peers in one run and writes docs/performance.md.
 
-    python tests/bench/run.py            all of it, and the page
-    python tests/bench/run.py --quick    small sizes, one run; prints the page instead
+    python tests/bench/run.py              all of it
+    python tests/bench/run.py --only gpu   one part; the page keeps the others
+    python tests/bench/run.py --quick      small sizes, one run; prints instead
 
 Everything lies in one temporary directory, removed at the end (`TMPDIR` chooses
 the disk; 10 GiB are needed). Daemons end with this process, however it ends.
@@ -16,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from odin_lab import odin, paths, tools  # noqa: E402
 from odin_bench import apply, backup, gpu, report, supervisor, tree  # noqa: E402
 
 PAGE = paths.REPOSITORY / "docs" / "performance.md"
+NAMES = ("apply", "supervisor", "gpu", "backup")
+Measurement = Callable[[Path], list[report.Section]]
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,9 @@ def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def sections(
-    sizes: Sizes, directory: Path, only: list[str] | None, deadline: float | None
-) -> Iterator[tuple[list[report.Section], list[str]]]:
-    """Every measurement asked for, in the order of the page, and what is still to come."""
-    measurements = {
+def measurements(sizes: Sizes, deadline: float | None) -> dict[str, Measurement]:
+    """Every part of the page, in its order."""
+    return {
         "apply": lambda place: [apply.measured(place, sizes.objects, sizes.runs, say)],
         "supervisor": lambda place: supervisor.measured(
             place, sizes.objects, sizes.changes, sizes.settle, say
@@ -62,13 +63,6 @@ def sections(
         "gpu": lambda place: gpu.measured(place, sizes.gpu, say),
         "backup": lambda place: [backup.measured(place, sizes.tree, sizes.runs, deadline, say)],
     }
-    names = only or list(measurements)
-    for position, name in enumerate(names, start=1):
-        place = directory / name
-        place.mkdir()
-        say(f"measuring: {name}")
-        yield measurements[name](place), names[position:]
-        shutil.rmtree(place)
 
 
 def main(arguments: list[str]) -> int:
@@ -77,8 +71,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--only",
         action="append",
-        choices=("apply", "supervisor", "gpu", "backup"),
-        help="only this; may be repeated; prints the page",
+        choices=NAMES,
+        help="only this part; may be repeated",
     )
     parser.add_argument(
         "--minutes",
@@ -86,25 +80,33 @@ def main(arguments: list[str]) -> int:
         help="begins no further round of backups that would end later than this",
     )
     chosen = parser.parse_args(arguments)
+    if named := os.environ.get("ODIN_BENCH_ONLY"):
+        if named not in NAMES:
+            parser.error(f"ONLY={named}: parts are {', '.join(NAMES)}")
+        chosen.only = [named]
     deadline = time.monotonic() + chosen.minutes * 60 if chosen.minutes else None
     # SIGTERM unwinds like Ctrl-C, so that the directory goes too.
     signal.signal(signal.SIGTERM, terminated)
     odin.build(say)
     tools.build(["kubernetes", "kine"], say)
-    load = os.getloadavg()[0]
     sizes = QUICK if chosen.quick else FULL
-    found: list[report.Section] = []
-    page = ""
     with tempfile.TemporaryDirectory(prefix="odin-bench-") as directory:
-        for more, missing in sections(sizes, Path(directory), chosen.only, deadline):
-            found += more
-            page = report.page(found, missing, chosen.quick, load)
-            # After each, so that a run that is ended early has not been for nothing.
-            if not chosen.quick and not chosen.only:
-                PAGE.write_text(page)
-                say(f"{PAGE.relative_to(paths.REPOSITORY)} written; to come: {missing}")
-    if chosen.quick or chosen.only:
-        print(page)
+        for name, measure in measurements(sizes, deadline).items():
+            if chosen.only and name not in chosen.only:
+                continue
+            place = Path(directory) / name
+            place.mkdir()
+            load = os.getloadavg()[0]
+            say(f"measuring: {name}")
+            part = report.part(measure(place), chosen.quick, load)
+            shutil.rmtree(place)
+            if chosen.quick:
+                print(part)
+            else:
+                # After each, so that a run that is ended early was not for nothing.
+                page = PAGE.read_text() if PAGE.exists() else ""
+                PAGE.write_text(report.joined(page, {name: part}, NAMES))
+                say(f"{PAGE.relative_to(paths.REPOSITORY)} written: {name}")
     return 0
 
 

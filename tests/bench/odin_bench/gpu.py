@@ -37,7 +37,7 @@ class Sizes:
 
 
 FULL = Sizes(seconds=120, scrapes=100_000)
-QUICK = Sizes(seconds=20, scrapes=500)
+QUICK = Sizes(seconds=5, scrapes=500)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,14 @@
-"""What a measurement hands over, and the page made of all of them."""
+"""What a measurement hands over, and the page made of all of them.
+
+Each part of the page stands between marks and says when and where it was taken,
+so that one can be measured anew without the others.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -49,31 +54,36 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def page(sections: Sequence[Section], missing: Sequence[str], quick: bool, load: float) -> str:
-    """The whole of docs/performance.md; `missing` are measurements not made yet."""
+HEAD = """# Performance
+
+Written by `make bench`, part by part; `make bench ONLY=gpu` measures one part anew. \
+Within a part everything was measured side by side in one run on one machine; figures of \
+other machines do not compare, nor do those of parts taken at different times.
+"""
+
+
+def part(sections: Sequence[Section], quick: bool, load: float) -> str:
+    """What one measurement found: when and where, its goals, its chapters."""
     goals = [goal for section in sections for goal in section.goals]
     missed = sum(not goal.met for goal in goals)
-    text = f"""# Performance
-
-Written by `make bench` on {time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}, \
-commit {_commit()}. Everything was measured side by side in one run on one machine; \
-figures of other machines do not compare.
-
-{_machine(load)}
-"""
+    text = ""
     if quick:
-        text += "\n**A quick run with small sizes: a trial of the harness, no figures.**\n"
-    if missing:
-        text += f"\n**The run was ended before it measured: {', '.join(missing)}.**\n"
-    text += f"""
-## Goals
-
-{len(goals) - missed} met, {missed} missed.
-
-{table(("goal", "limit", "measured", ""), (goal.row() for goal in goals))}"""
+        text += "**A quick run with small sizes: a trial of the harness, no figures.**\n\n"
     for section in sections:
-        text += f"\n## {section.title}\n\n{section.text.strip()}\n"
-    return text
+        text += f"## {section.title}\n\n{section.text.strip()}\n\n"
+    text += f"Goals: {len(goals) - missed} met, {missed} missed.\n\n"
+    text += table(("goal", "limit", "measured", ""), (goal.row() for goal in goals))
+    taken = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return f"{text}\nTaken {taken} at commit {_commit()}. {_machine(load)}\n"
+
+
+def joined(page: str, fresh: dict[str, str], order: Sequence[str]) -> str:
+    """The page with some of its parts replaced, in their order."""
+    parts = dict(re.findall(r"<!-- (\w+):begin -->\n(.*?)<!-- \1:end -->", page, re.DOTALL)) | fresh
+    found = (name for name in order if name in parts)
+    return HEAD + "".join(
+        f"\n<!-- {name}:begin -->\n{parts[name]}<!-- {name}:end -->\n" for name in found
+    )
 
 
 def _machine(load: float) -> str:

@@ -10,7 +10,7 @@ use nvml_wrapper_sys::bindings::{
 };
 
 use super::Failure;
-use super::layout::{Compute, Instance, Kind, Mode, Seen};
+use super::layout::{Compute, Instance, Kind, Mode, Observed, Seen};
 use super::plan::Step;
 use crate::nvml::{self, Code, KindInfo, Part, Session, Unavailable};
 
@@ -44,22 +44,23 @@ impl Cutter {
         nvml::open(path).map(|session| Self { session })
     }
 
-    /// Reads every GPU.
+    /// Reads every GPU. One that does not tell what has to be known of it is
+    /// not seen at all, so that it is not cut, and does not keep others from it.
     ///
     /// # Errors
-    /// When one does not tell what has to be known of it: a GPU that is half
-    /// known is not cut.
-    pub fn observe(&self) -> Result<Vec<Seen>, Failure> {
+    /// When the GPUs cannot even be counted.
+    pub fn observe(&self) -> Result<Observed, Failure> {
         let nvml = self.session.nvml();
         let count = nvml.device_count().map_err(|error| Failure::new("count the GPUs", Code::of(&error)))?;
-        (0..count)
-            .map(|index| {
-                let device = nvml
-                    .device_by_index(index)
-                    .map_err(|error| Failure::new(format!("find GPU {index}"), Code::of(&error)))?;
-                self.read(&device, index).map_err(Failure::of(format!("read how GPU {index} is cut")))
-            })
-            .collect()
+        let mut observed = Observed::default();
+        for index in 0..count {
+            let device = nvml.device_by_index(index).map_err(|error| Code::of(&error));
+            match device.and_then(|device| self.read(&device, index)) {
+                Ok(seen) => observed.seen.push(seen),
+                Err(code) => observed.unread.push(Failure::new(format!("read how GPU {index} is cut"), code)),
+            }
+        }
+        Ok(observed)
     }
 
     /// Reads one GPU, wherever it is now.

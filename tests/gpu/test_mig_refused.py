@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
@@ -111,6 +110,24 @@ def test_a_gpu_with_a_process(machine: Machine) -> None:
     mig(machine, "rollback", 0)
 
 
+def test_a_process_that_comes_while_another_gpu_is_cut(machine: Machine) -> None:
+    declared(machine)
+    calls = 'calls = ["nvmlGpuInstanceDestroy"]'
+    slow = f'[[fault]]\nkind = "slow"\ngpu = 0\nseconds = 1000.0\n{calls}\n'
+    machine.simulation.write(BEFORE + slow)
+    with (machine.directory / "apply.log").open("w+") as log:
+        process = machine.start("gpu", "mig", "apply", log=log)
+        wait_until(lambda: "GPU 0: destroy" in Path(log.name).read_text(), "it destroys")
+        # The call comes back with the fault, and GPU 1 is not idle any more.
+        machine.simulation.write(f"{BEFORE}[[gpu.process]]\npid = 4194306\n")
+        assert process.wait(timeout=PATIENCE) == 1
+        said = Path(log.name).read_text()
+    assert "cannot cut GPU 1: it is in use: process 4194306" in said, said
+    assert WENT_BACK in said, said
+    machine.simulation.write(BEFORE)
+    assert layouts(machine) == OLD
+
+
 def test_processes_that_cannot_be_told(machine: Machine) -> None:
     calls = 'calls = ["nvmlDeviceGetComputeRunningProcesses_v3"]'
     failing = f'{BEFORE}[[fault]]\nkind = "fails"\nerror = "unknown"\n{calls}\n'
@@ -175,12 +192,7 @@ def test_an_interruption_leaves_the_old_layout(machine: Machine) -> None:
     machine.simulation.write(slow)
     log = machine.directory / "apply.log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [machine.odin, "--config", machine.config, "gpu", "mig", "apply"],
-            env=machine.simulation.environment(),
-            stdout=output,
-            stderr=output,
-        )
+        process = machine.start("gpu", "mig", "apply", log=output)
     wait_until(lambda: "GPU 0: create 3g.40gb at 4 ..." in log.read_text(), "it creates")
     process.send_signal(signal.SIGINT)
     machine.simulation.write(BEFORE)

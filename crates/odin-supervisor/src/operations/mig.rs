@@ -36,16 +36,10 @@ const AFTERWARDS: &str = "still to do: have the CDI specification written anew, 
      generate`); odin-gpu.service offers them to the kubelet by itself then";
 
 pub(super) async fn plan(appliance: &Appliance) -> Result<Outcome> {
-    let Planned { plan, notes, unread } = planned(appliance, "plan MIG devices").await?;
+    let Planned { plan, unread } = planned(appliance, "plan MIG devices").await?;
     let mut text = plan.to_string();
-    for failure in &unread {
-        writeln!(text, "{failure}").ok();
-    }
     if Shelf::of(appliance).begun()?.is_some() {
         text.push_str("a change was cut off: apply goes on, rollback undoes it\n");
-    }
-    for note in notes {
-        writeln!(text, "note: {note}").ok();
     }
     let status = match () {
         () if !unread.is_empty() => Status::Failed,
@@ -63,8 +57,8 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     let _lock = Lock::take(&appliance.config.host, "cut GPUs", &*observer).await?;
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
-    let Planned { plan, notes, unread } = planned(appliance, "cut GPUs").await?;
-    warn(&*observer, plan.notes.iter().chain(&notes));
+    let Planned { plan, unread } = planned(appliance, "cut GPUs").await?;
+    warn(&*observer, &plan.notes);
     if plan.is_empty() {
         if let Some(begun) = begun {
             shelf.end(&ended(begun, &plan))?;
@@ -118,7 +112,6 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
         });
     };
     let Observed { seen, unread } = observe(appliance).await?;
-    warn(&*observer, &unread.iter().map(ToString::to_string).collect::<Vec<_>>());
     let mut gpus = Vec::new();
     for old in &wanted.changes {
         let gpu = seen.iter().find(|gpu| gpu.uuid == old.uuid).ok_or_else(|| Error::Host {
@@ -128,9 +121,9 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
         })?;
         gpus.push(GpuPlan::of(gpu, Goal::Layout(old.before.clone()), true));
     }
-    let mut plan = Plan { gpus, notes: Vec::new() };
-    let notes = ask_kubelet(appliance, &seen, &mut plan).await;
-    warn(&*observer, &notes);
+    let mut plan = Plan { gpus, notes: unread.iter().map(ToString::to_string).collect() };
+    ask_kubelet(appliance, &seen, &mut plan).await;
+    warn(&*observer, &plan.notes);
     if plan.is_empty() {
         match begun {
             Some(_) if undoes => shelf.forget()?,

@@ -12,8 +12,6 @@ use crate::{Error, Result};
 /// The plan for what is declared, with who is in the way.
 pub(super) struct Planned {
     pub(super) plan: Plan,
-    /// What a person should know.
-    pub(super) notes: Vec<String>,
     /// GPUs that are left alone, and why.
     pub(super) unread: Vec<Failure>,
 }
@@ -27,8 +25,9 @@ pub(super) async fn planned(appliance: &Appliance, action: &'static str) -> Resu
     let Observed { seen, unread } = observe(appliance).await?;
     let mut plan = mig::plan(&seen, &declared.mig);
     refuse_problem(&plan)?;
-    let notes = ask_kubelet(appliance, &seen, &mut plan).await;
-    Ok(Planned { plan, notes, unread })
+    ask_kubelet(appliance, &seen, &mut plan).await;
+    plan.notes.extend(unread.iter().map(ToString::to_string));
+    Ok(Planned { plan, unread })
 }
 
 /// Reads the GPUs.
@@ -68,10 +67,10 @@ pub(super) async fn answer<T>(
 
 /// Adds the pods that hold GPUs which would change. That it cannot be told is
 /// a reason like any, unless no kubelet runs: then there are no pods to come.
-pub(super) async fn ask_kubelet(appliance: &Appliance, seen: &[Seen], plan: &mut Plan) -> Vec<String> {
+pub(super) async fn ask_kubelet(appliance: &Appliance, seen: &[Seen], plan: &mut Plan) {
     let uuids: Vec<String> = plan.changed().map(|gpu| gpu.uuid.clone()).collect();
     if uuids.is_empty() {
-        return Vec::new();
+        return;
     }
     let socket = crate::gpu::declared(appliance).pod_resources_socket;
     let unit = &appliance.config.host.k3s_unit;
@@ -82,17 +81,17 @@ pub(super) async fn ask_kubelet(appliance: &Appliance, seen: &[Seen], plan: &mut
                     plan.is_used(&gpu.uuid, holder.to_string());
                 }
             }
-            return Vec::new();
+            return;
         }
         Holders::Absent(_) if Systemd.is_at_rest(unit) => {
-            return vec![format!("{unit} does not run, so only processes were looked for, no pods")];
+            plan.notes.push(format!("{unit} does not run, so only processes were looked for, no pods"));
+            return;
         }
         Holders::Absent(reason) | Holders::Unknown(reason) => reason,
     };
     for uuid in uuids {
         plan.is_used(&uuid, format!("the kubelet does not tell which pods hold it: {unknown}"));
     }
-    Vec::new()
 }
 
 /// Refuses a layout that a GPU cannot have.

@@ -21,6 +21,9 @@ sharing-file = "/etc/odin/device-plugin.yaml"
 actions = ["taint", "cordon", "drain"]
 dry-run = false
 after = "5s"
+
+[gpu.mig."NVIDIA H100 80GB HBM3"]
+"3g.40gb" = 2
 """
 
 NOT_SHARED = "version: v1\n"
@@ -30,6 +33,11 @@ sharing:
     resources:
     - name: nvidia.com/gpu
       replicas: 2
+"""
+
+MIXED = """version: v1
+flags:
+  migStrategy: mixed
 """
 
 LOST = '[[fault]]\nkind = "lost"\ngpu = 1\n'
@@ -83,7 +91,9 @@ def wait_for_gpus(machine: Machine, allocatable: int, capacity: int = COUNT) -> 
     )
 
 
-def run_pod(machine: Machine, name: str, count: int = 1, labels: str = "{}") -> None:
+def run_pod(
+    machine: Machine, name: str, count: int = 1, labels: str = "{}", resource: str = "gpu"
+) -> None:
     """Creates a pod that asks for GPUs and stays."""
     machine.succeed(
         f"""kubectl apply -f - <<'END'
@@ -97,7 +107,7 @@ spec:
     image: odin.local/busybox:1
     imagePullPolicy: IfNotPresent
     command: [sh, -c, "exec sleep 1000000"]
-    resources: {{limits: {{nvidia.com/gpu: {count}}}}}
+    resources: {{limits: {{nvidia.com/{resource}: {count}}}}}
 END"""
     )
 
@@ -247,6 +257,48 @@ def test_time_slicing_makes_replicas(gpu_box: Machine):
         assert labels["nvidia.com/gpu.sharing-strategy"] == "time-slicing"
     finally:
         gpu_box.succeed("kubectl delete pod --all --wait --grace-period=1 --timeout=60s")
+        share(gpu_box, NOT_SHARED)
+
+
+def test_idle_gpus_are_cut_and_their_parts_given_out(gpu_box: Machine, cards: gpus.Gpus):
+    mig = f"NVML_SIM_SCENARIO={gpus.SCENARIO} odin gpu mig"
+    run_pod(gpu_box, "holder")
+    wait_until_running(gpu_box, "holder")
+    status, said = gpu_box.execute(f"{mig} apply 2>&1")
+    assert status == 1, said
+    assert "in use: pod default/holder has GPU-" in said
+    gpu_box.succeed("kubectl delete pod holder --wait --grace-period=1 --timeout=60s")
+    gpu_box.wait_until_succeeds(f"{mig} plan; [ $? = 2 ]", 30)
+    try:
+        # As at a boot.
+        gpu_box.succeed(
+            f"systemctl set-environment NVML_SIM_SCENARIO={gpus.SCENARIO}",
+            "systemctl start odin-gpu-mig.service",
+            f"{mig} plan",
+        )
+        cards.specify(gpu_box, parts=2)
+        share(gpu_box, MIXED)
+        gpu_box.wait_until_succeeds(
+            'kubectl get node "$(hostname)" -o json | jq -e \'.status.allocatable'
+            f'["nvidia.com/mig-3g.40gb"] == "{2 * COUNT}"\'',
+            90,
+        )
+        run_pod(gpu_box, "part", resource="mig-3g.40gb")
+        wait_until_running(gpu_box, "part")
+        status, said = gpu_box.execute(f"{mig} rollback 2>&1")
+        assert status == 1, said
+        assert "in use: pod default/part has MIG-" in said
+        gpu_box.succeed("kubectl delete pod part --wait --grace-period=1 --timeout=60s")
+        gpu_box.wait_until_succeeds(f"{mig} rollback", 30)
+        assert gpu_box.succeed(f"{mig} plan || [ $? = 2 ]").count("MIG off") == COUNT
+    finally:
+        gpu_box.succeed(
+            "kubectl delete pod --all --wait --grace-period=1 --timeout=60s",
+            f"rm -f {gpus.SCENARIO}.mig /var/lib/odin/gpu/mig-*.json",
+            "systemctl stop odin-gpu-mig.service",
+            "systemctl unset-environment NVML_SIM_SCENARIO",
+        )
+        cards.specify(gpu_box)
         share(gpu_box, NOT_SHARED)
 
 

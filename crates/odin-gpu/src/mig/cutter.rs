@@ -93,16 +93,21 @@ impl Cutter {
         if seen.mode.is_none() {
             return Ok(seen);
         }
+        let memory_mib = device.memory_info().map_or(0, |memory| memory.total >> 20);
         for number in 0..KINDS {
             match self.session.kind(device, number) {
-                Ok(info) => seen.kinds.push(self.kind(device, number, info, seen.is_on())?),
+                Ok(info) => seen.kinds.push(self.kind(device, number, info, memory_mib)?),
                 Err(Code::NOT_SUPPORTED | Code::INVALID_ARGUMENT) => {}
                 Err(code) => return Err(code),
             }
         }
         if seen.is_on() {
             for kind in &seen.kinds {
-                for part in self.session.parts(device, kind.id, kind.most)? {
+                let parts = match self.session.parts(device, kind.id, kind.most) {
+                    Err(Code::NOT_SUPPORTED) => Vec::new(),
+                    told => told?,
+                };
+                for part in parts {
                     seen.instances.push(self.instance(&part, kind)?);
                 }
             }
@@ -114,13 +119,13 @@ impl Cutter {
         Ok(seen)
     }
 
-    fn kind(&self, device: &Device<'_>, number: u32, info: KindInfo, on: bool) -> nvml::Result<Kind> {
+    fn kind(&self, device: &Device<'_>, number: u32, info: KindInfo, memory_mib: u64) -> nvml::Result<Kind> {
         let (places, size) = match self.session.places(device, info.id) {
-            // Not told while the mode is off.
-            Err(Code::NOT_SUPPORTED) if !on => (Vec::new(), 0),
+            // Not told while the mode is off, or of what cannot be made.
+            Err(Code::NOT_SUPPORTED) => (Vec::new(), 0),
             told => told?,
         };
-        let name = name(number, &info);
+        let name = name(number, &info, memory_mib);
         Ok(Kind {
             name,
             id: info.id,
@@ -217,16 +222,20 @@ fn mode(device: &Device<'_>) -> nvml::Result<Option<Mode>> {
 }
 
 /// The name of a kind as `nvidia-smi mig -lgip` has it. A library that tells
-/// none has only the kinds of its time, which are named by size, and `+me` for
-/// the one with media engines.
-fn name(number: u32, info: &KindInfo) -> String {
+/// none has only the kinds of its time, which are named by their part of the
+/// GPU's memory in eighths (NVIDIA's go-nvlib, pkg/nvlib/device/mig_profile.go),
+/// and `+me` for the one with media engines.
+fn name(number: u32, info: &KindInfo, memory_mib: u64) -> String {
     if let Some(name) = &info.name {
         return name.strip_prefix("MIG ").unwrap_or(name).to_owned();
     }
     let engines =
         [NVML_GPU_INSTANCE_PROFILE_1_SLICE_REV1, NVML_GPU_INSTANCE_PROFILE_2_SLICE_REV1].contains(&number);
     let engines = if engines { "+me" } else { "" };
-    format!("{}g.{}gb{engines}", info.slices, info.memory_mib.div_ceil(1024))
+    let memory_mib = memory_mib.max(info.memory_mib).max(1);
+    let eighths = (info.memory_mib * 8).div_ceil(memory_mib);
+    let gigabytes = (eighths * memory_mib.div_ceil(1024) + 4) / 8;
+    format!("{}g.{gigabytes}gb{engines}", info.slices)
 }
 
 /// What runs on a GPU, in words; that it cannot be told is a reason like any.
@@ -272,9 +281,12 @@ mod tests {
             memory_mib,
             name: name.map(str::to_owned),
         };
-        assert_eq!(name(0, &info(1, 9984, Some("MIG 1g.10gb"))), "1g.10gb");
-        assert_eq!(name(0, &info(1, 9728, None)), "1g.10gb");
-        assert_eq!(name(7, &info(1, 9728, None)), "1g.10gb+me");
-        assert_eq!(name(4, &info(7, 80384, None)), "7g.79gb", "known by its size alone");
+        assert_eq!(name(0, &info(1, 9984, Some("MIG 1g.10gb")), 81559), "1g.10gb");
+        // Sizes of an A100 with 80 GB, and of one with 40 GB.
+        assert_eq!(name(0, &info(1, 9728, None), 81920), "1g.10gb");
+        assert_eq!(name(7, &info(1, 9728, None), 81920), "1g.10gb+me");
+        assert_eq!(name(2, &info(3, 40192, None), 81920), "3g.40gb");
+        assert_eq!(name(4, &info(7, 80384, None), 81920), "7g.80gb");
+        assert_eq!(name(0, &info(1, 4864, None), 40960), "1g.5gb");
     }
 }

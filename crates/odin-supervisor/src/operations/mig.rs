@@ -63,7 +63,7 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
         if let Some(begun) = begun {
             shelf.end(&ended(begun, &plan))?;
         }
-        let outcome = Outcome::new(Status::Done, "every GPU is cut as declared", &plan);
+        let outcome = Outcome::new(Status::Done, "every GPU is cut as declared", &json!({ "changes": [] }));
         return Ok(with_unread(outcome, &unread));
     }
     refuse_used(&plan)?;
@@ -130,7 +130,7 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
             Some(begun) => shelf.end(&ended(begun, &plan))?,
             None => {}
         }
-        return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &plan));
+        return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &json!({ "changes": [] })));
     }
     refuse_problem(&plan)?;
     refuse_used(&plan)?;
@@ -222,7 +222,7 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     }
     if resets.is_empty() {
         text.push_str(AFTERWARDS);
-        return Outcome::new(Status::Done, text, &data);
+        return Outcome::new(Status::Done, text, &json!({ "changes": data }));
     }
     let gpus = resets.join(",");
     write!(
@@ -231,7 +231,7 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
          `nvidia-smi --gpu-reset -i {gpus}` or reboot, then call this again"
     )
     .ok();
-    Outcome::new(Status::Pending, text, &data)
+    Outcome::new(Status::Pending, text, &json!({ "changes": data }))
 }
 
 fn went_back(failure: Failure, stopped: bool, await_reset: &[u32]) -> Error {

@@ -11,6 +11,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from simulation import PATIENCE, ROOT, TARGET, Simulation, wait_until
 
@@ -108,6 +109,16 @@ class Machine:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.simulation.run(str(self.odin), "--config", str(self.config), *arguments)
+
+    def start(self, *arguments: str, log: IO[str]) -> subprocess.Popen[bytes]:
+        """Starts odin and leaves it running."""
+        return subprocess.Popen(
+            [self.odin, "--config", self.config, *arguments],
+            env=self.simulation.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
 
     def health(self) -> tuple[int, dict]:
         """Exit status and verdicts of `odin gpu health`."""

@@ -101,8 +101,12 @@ def test_plan_apply_and_back_as_everybody_sees_it(machine: Machine) -> None:
         assert layouts(machine) == OLD
         mig(machine, "plan", 2)
         # Twice undoes itself.
-        mig(machine, "rollback", 0)
+        done = machine.run("gpu", "mig", "rollback", "--json")
+        changes = json.loads(done.stdout)["changes"]
+        assert [change["reached"] for change in changes] == ["as-wanted", "as-wanted"]
         assert layouts(machine) == NEW
+        done = machine.run("gpu", "mig", "apply", "--json")
+        assert json.loads(done.stdout) == {"changes": []}
     assert not begun(machine)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import signal
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 from exporter import Machine
 from simulation import PATIENCE, wait_until
-from test_mig import BEFORE, DECLARED, H100, OLD, WENT_BACK, begun, declared, layouts, mig
+from test_mig import BEFORE, DECLARED, H100, NEW, OLD, WENT_BACK, begun, declared, layouts, mig
 
 USED = BEFORE.replace(
     '"1g.10gb"]\n',
@@ -21,14 +21,13 @@ USED = BEFORE.replace(
 )
 FAULTS = {
     "nobody may": ('kind = "fails"\nerror = "no-permission"\ncalls = ["nvmlDeviceSetMigMode"]', 1),
-    "the GPU is lost": ('kind = "lost"\ngpu = 1', 1),
     "the GPU hangs": ('kind = "hang"\ngpu = 1', 1),
     "no driver": ('kind = "fails"\nerror = "driver-not-loaded"\ncalls = ["nvmlInit_v2"]', 1),
 }
 DECLARATIONS = {
     "unknown profile": ({H100: {"1g.5gb": 1}}, "has no profile 1g.5gb; it has 1g.10gb, "),
     "too many": ({H100: {"2g.20gb": 3, "1g.20gb": 2}}, "is more than a GPU has"),
-    "too much memory": ({H100: {"3g.40gb": 2, "1g.10gb": 1}}, "MiB of memory; a NVIDIA H100"),
+    "too much memory": ({H100: {"3g.40gb": 2, "1g.10gb": 1}}, "MiB of memory; NVIDIA H100"),
     "too many of one": ({H100: {"1g.20gb": 5}}, "takes 4 x 1g.20gb at most, not 5"),
     "no profile": ({H100: {"large": 1}}, "must be a profile of GPU instances"),
     "none declared": ({}, "gpu.mig is not declared"),
@@ -57,9 +56,9 @@ def test_models_without_mig(machine: Machine, model: str) -> None:
     name = {"t4": "Tesla T4", "l40s": "NVIDIA L40S"}[model]
     machine.simulation.write(f'profile = "{model}"\ncount = 1\n')
     machine.cut({name: {"1g.10gb": 1}})
-    refused(machine, "apply", 64, f"a {name} has no MIG")
+    refused(machine, "apply", 64, f"{name} has no MIG")
     machine.cut(DECLARED)
-    mig(machine, "apply", 0, f"no GPU here is a {H100}; here are: {name}")
+    mig(machine, "apply", 0, f"no GPU here is of the model {H100}; here are: {name}")
 
 
 @pytest.mark.parametrize("case", FAULTS)
@@ -71,6 +70,30 @@ def test_drivers_that_do_not_do_it(machine: Machine, case: str) -> None:
     machine.simulation.write(BEFORE)
     assert layouts(machine) == OLD
     assert not begun(machine)
+
+
+def test_a_gpu_that_cannot_be_read_is_left_alone(machine: Machine) -> None:
+    declared(machine)
+    machine.simulation.write(f'{BEFORE}[[fault]]\nkind = "lost"\ngpu = 1\n')
+    mig(machine, "plan", 1, "cannot read how GPU 1 is cut: the GPU is lost")
+    mig(machine, "apply", 1, "left alone: cannot read how GPU 1 is cut", "1 x 3g.40gb")
+    machine.simulation.write(BEFORE)
+    assert layouts(machine) == [NEW[0], OLD[1]]
+
+
+def test_a_kubelet_that_begins_or_ends(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared(machine)
+    systemctl = machine.directory / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    for state in ("active", "activating", "deactivating"):
+        systemctl.write_text(f"#!/bin/sh\necho {state}\n")
+        systemctl.chmod(0o755)
+        # Its pods may come back with what they held.
+        refused(machine, "apply", 1, "the kubelet does not tell which pods hold it")
+    assert layouts(machine) == OLD
+    systemctl.write_text("#!/bin/sh\necho inactive\n")
+    mig(machine, "apply", 0, "only processes were looked for")
 
 
 def test_a_gpu_with_a_process(machine: Machine) -> None:
@@ -85,6 +108,24 @@ def test_a_gpu_with_a_process(machine: Machine) -> None:
     mig(machine, "plan", 0)
     machine.simulation.write(BEFORE)
     mig(machine, "rollback", 0)
+
+
+def test_a_process_that_comes_while_another_gpu_is_cut(machine: Machine) -> None:
+    declared(machine)
+    calls = 'calls = ["nvmlGpuInstanceDestroy"]'
+    slow = f'[[fault]]\nkind = "slow"\ngpu = 0\nseconds = 1000.0\n{calls}\n'
+    machine.simulation.write(BEFORE + slow)
+    with (machine.directory / "apply.log").open("w+") as log:
+        process = machine.start("gpu", "mig", "apply", log=log)
+        wait_until(lambda: "GPU 0: destroy" in Path(log.name).read_text(), "it destroys")
+        # The call comes back with the fault, and GPU 1 is not idle any more.
+        machine.simulation.write(f"{BEFORE}[[gpu.process]]\npid = 4194306\n")
+        assert process.wait(timeout=PATIENCE) == 1
+        said = Path(log.name).read_text()
+    assert "cannot cut GPU 1: it is in use: process 4194306" in said, said
+    assert WENT_BACK in said, said
+    machine.simulation.write(BEFORE)
+    assert layouts(machine) == OLD
 
 
 def test_processes_that_cannot_be_told(machine: Machine) -> None:
@@ -151,12 +192,7 @@ def test_an_interruption_leaves_the_old_layout(machine: Machine) -> None:
     machine.simulation.write(slow)
     log = machine.directory / "apply.log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [machine.odin, "--config", machine.config, "gpu", "mig", "apply"],
-            env=machine.simulation.environment(),
-            stdout=output,
-            stderr=output,
-        )
+        process = machine.start("gpu", "mig", "apply", log=output)
     wait_until(lambda: "GPU 0: create 3g.40gb at 4 ..." in log.read_text(), "it creates")
     process.send_signal(signal.SIGINT)
     machine.simulation.write(BEFORE)

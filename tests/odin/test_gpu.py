@@ -18,11 +18,17 @@ device-plugin = "odin"
 sharing-file = "/etc/odin/device-plugin.yaml"
 
 [gpu.remediation]
-actions = ["taint", "cordon", "drain", "reset"]
+actions = ["taint", "cordon", "drain"]
 dry-run = false
 after = "5s"
-reset-command = ["/usr/local/bin/reset-gpu"]
+
+[gpu.mig."NVIDIA H100 80GB HBM3"]
+"3g.40gb" = 2
 """
+# A reset takes MIG devices away, so the two are not declared together.
+RESETTING = DECLARATION.partition("[gpu.mig")[0].replace(
+    '"drain"]', '"drain", "reset"]\nreset-command = ["/usr/local/bin/reset-gpu"]'
+)
 
 NOT_SHARED = "version: v1\n"
 SHARED = """version: v1
@@ -43,6 +49,11 @@ RESET = f"""#!/bin/sh -e
   kubectl --kubeconfig=/etc/rancher/k3s/k3s.yaml get pod holder --ignore-not-found -o name
 }} >>{RESETS}
 mv /etc/nvml-sim/well.toml {gpus.SCENARIO}
+"""
+
+MIXED = """version: v1
+flags:
+  migStrategy: mixed
 """
 
 LOST = '[[fault]]\nkind = "lost"\ngpu = 1\n'
@@ -86,6 +97,11 @@ def share(machine: Machine, configuration: str) -> None:
     )
 
 
+def declare(machine: Machine, declaration: str) -> None:
+    """Puts a declaration in force for what starts from now on."""
+    machine.succeed(f"cat >/etc/odin/odin.toml <<'END'\n{declaration}END")
+
+
 def wait_for_gpus(machine: Machine, allocatable: int, capacity: int = COUNT) -> None:
     """Waits until the node says how many GPUs there are and may be given out."""
     machine.wait_until_succeeds(
@@ -96,7 +112,9 @@ def wait_for_gpus(machine: Machine, allocatable: int, capacity: int = COUNT) -> 
     )
 
 
-def run_pod(machine: Machine, name: str, count: int = 1, labels: str = "{}") -> None:
+def run_pod(
+    machine: Machine, name: str, count: int = 1, labels: str = "{}", resource: str = "gpu"
+) -> None:
     """Creates a pod that asks for GPUs and stays."""
     machine.succeed(
         f"""kubectl apply -f - <<'END'
@@ -110,7 +128,7 @@ spec:
     image: odin.local/busybox:1
     imagePullPolicy: IfNotPresent
     command: [sh, -c, "exec sleep 1000000"]
-    resources: {{limits: {{nvidia.com/gpu: {count}}}}}
+    resources: {{limits: {{nvidia.com/{resource}: {count}}}}}
 END"""
     )
 
@@ -263,6 +281,48 @@ def test_time_slicing_makes_replicas(gpu_box: Machine):
         share(gpu_box, NOT_SHARED)
 
 
+def test_idle_gpus_are_cut_and_their_parts_given_out(gpu_box: Machine, cards: gpus.Gpus):
+    mig = f"NVML_SIM_SCENARIO={gpus.SCENARIO} odin gpu mig"
+    run_pod(gpu_box, "holder")
+    wait_until_running(gpu_box, "holder")
+    status, said = gpu_box.execute(f"{mig} apply 2>&1")
+    assert status == 1, said
+    assert "in use: pod default/holder has GPU-" in said
+    gpu_box.succeed("kubectl delete pod holder --wait --grace-period=1 --timeout=60s")
+    gpu_box.wait_until_succeeds(f"{mig} plan; [ $? = 2 ]", 30)
+    try:
+        # As at a boot.
+        gpu_box.succeed(
+            f"systemctl set-environment NVML_SIM_SCENARIO={gpus.SCENARIO}",
+            "systemctl start odin-gpu-mig.service",
+            f"{mig} plan",
+        )
+        cards.specify(gpu_box, parts=2)
+        share(gpu_box, MIXED)
+        gpu_box.wait_until_succeeds(
+            'kubectl get node "$(hostname)" -o json | jq -e \'.status.allocatable'
+            f'["nvidia.com/mig-3g.40gb"] == "{2 * COUNT}"\'',
+            90,
+        )
+        run_pod(gpu_box, "part", resource="mig-3g.40gb")
+        wait_until_running(gpu_box, "part")
+        status, said = gpu_box.execute(f"{mig} rollback 2>&1")
+        assert status == 1, said
+        assert "in use: pod default/part has MIG-" in said
+        gpu_box.succeed("kubectl delete pod part --wait --grace-period=1 --timeout=60s")
+        gpu_box.wait_until_succeeds(f"{mig} rollback", 30)
+        assert gpu_box.succeed(f"{mig} plan || [ $? = 2 ]").count("MIG off") == COUNT
+    finally:
+        gpu_box.succeed(
+            "kubectl delete pod --all --wait --grace-period=1 --timeout=60s",
+            f"rm -f {gpus.SCENARIO}.mig /var/lib/odin/gpu/mig-*.json",
+            "systemctl stop odin-gpu-mig.service",
+            "systemctl unset-environment NVML_SIM_SCENARIO",
+        )
+        cards.specify(gpu_box)
+        share(gpu_box, NOT_SHARED)
+
+
 def test_an_unwell_node_is_drained_as_budgets_allow_and_taken_back(
     gpu_box: Machine, cards: gpus.Gpus
 ):
@@ -312,6 +372,7 @@ def test_a_gpu_that_needs_it_is_reset_when_its_pod_is_gone(gpu_box: Machine, car
     wait_until_running(gpu_box, "holder")
     (held,) = seen_by(gpu_box, "holder")[0]
     index = int(held.removeprefix("nvidia"))
+    declare(gpu_box, RESETTING)
     gpu_box.succeed("systemctl start odin.service")
     try:
         cards.set_faults(gpu_box, REMAP_PENDING.format(index=index))
@@ -331,3 +392,4 @@ def test_a_gpu_that_needs_it_is_reset_when_its_pod_is_gone(gpu_box: Machine, car
         wait_until_running(gpu_box, "next")
     finally:
         gpu_box.succeed("systemctl stop odin.service")
+        declare(gpu_box, DECLARATION)

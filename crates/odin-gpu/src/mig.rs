@@ -21,7 +21,7 @@ use std::fmt;
 
 pub use cutter::Cutter;
 pub use holders::{Holder, Holders, holders};
-pub use layout::{Compute, Instance, Kind, Layout, Mode, Seen};
+pub use layout::{Compute, Instance, Kind, Layout, Mode, Observed, Seen};
 pub use plan::{Busy, GpuPlan, Plan, Step, plan, steps};
 pub use reach::{Change, Ended, Reached, Watch};
 

@@ -117,9 +117,11 @@ pub(crate) enum Gpu {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Mig {
-    /// Show what applying would do; exit status 2 when changes are pending, 1 when a GPU is in use
+    /// Show what applying would do; exit status 2 when changes are pending
+    ///
+    /// Exit status 1 while a GPU that would change is in use.
     Plan,
-    /// Cut idle GPUs as declared, read them back; the old layout back on any failure
+    /// Cut idle GPUs as declared; the old layout back on any failure
     ///
     /// A GPU is idle when no process runs on it and no pod holds it or a part of it. A mode that waits
     /// for a reset of the GPU leaves exit status 2; call it again after the reset. After a cut that was

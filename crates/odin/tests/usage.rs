@@ -38,6 +38,8 @@ fn declared(text: impl AsRef<[u8]>) -> (tempfile::TempDir, String) {
 fn bad_usage_is_64() {
     refused(&["fly"], 64, &["fly"]);
     refused(&["backup", "show"], 64, &["<ID>"]);
+    refused(&["gpu", "mig"], 64, &["rollback"]);
+    refused(&["gpu", "mig", "apply", "--force"], 64, &["--force"]);
     refused(&["verify", "--phase", "9"], 64, &["9"]);
     refused(&["apply", "--prune-limit", "many"], 64, &["many"]);
     refused(&[], 64, &["Usage"]);

@@ -101,18 +101,19 @@ class Gpus:
         text = self.scenario(faults)
         machine.succeed(f"cat >{SCENARIO}.new <<'END'\n{text}END\nmv {SCENARIO}.new {SCENARIO}")
 
-    def specification(self) -> dict:
-        """The CDI specification."""
+    def specification(self, parts: int = 0) -> dict:
+        """The CDI specification, of GPUs that are cut into so many parts."""
         mounts = [_mount(path, path) for path in (_LIBRARY, _LIST, *_LIBC)]
         devices = [
             {
-                "name": str(index),
+                "name": name,
                 "containerEdits": {
                     "deviceNodes": [{"path": f"/dev/nvidia{index}"}],
                     "mounts": [_mount(f"/etc/nvml-sim/gpu-{index}.toml", SCENARIO)],
                 },
             }
             for index in range(self.count)
+            for name in (str(index), *(f"{index}:{part}" for part in range(parts)))
         ]
         return {
             "cdiVersion": "0.6.0",
@@ -120,6 +121,11 @@ class Gpus:
             "devices": devices,
             "containerEdits": {"env": [f"NVML_SIM_SCENARIO={SCENARIO}"], "mounts": mounts},
         }
+
+    def specify(self, machine: Shell, parts: int = 0) -> None:
+        """Writes the CDI specification anew, as nvidia-ctk does for GPUs as they are cut."""
+        text = json.dumps(self.specification(parts))
+        machine.succeed(f"cat >/etc/cdi/nvidia.yaml <<'END'\n{text}\nEND")
 
     def _scenario_of(self, indices: object) -> str:
         gpus = "".join(f'[[gpu]]\nuuid = "{uuid(index)}"\n' for index in indices)

@@ -10,7 +10,7 @@ use nvml_wrapper_sys::bindings::{
 };
 
 use super::Failure;
-use super::layout::{Compute, Instance, Kind, Mode, Seen};
+use super::layout::{Compute, Instance, Kind, Mode, Observed, Seen};
 use super::plan::Step;
 use crate::nvml::{self, Code, KindInfo, Part, Session, Unavailable};
 
@@ -44,22 +44,23 @@ impl Cutter {
         nvml::open(path).map(|session| Self { session })
     }
 
-    /// Reads every GPU.
+    /// Reads every GPU. One that does not tell what has to be known of it is
+    /// not seen at all, so that it is not cut, and does not keep others from it.
     ///
     /// # Errors
-    /// When one does not tell what has to be known of it: a GPU that is half
-    /// known is not cut.
-    pub fn observe(&self) -> Result<Vec<Seen>, Failure> {
+    /// When the GPUs cannot even be counted.
+    pub fn observe(&self) -> Result<Observed, Failure> {
         let nvml = self.session.nvml();
         let count = nvml.device_count().map_err(|error| Failure::new("count the GPUs", Code::of(&error)))?;
-        (0..count)
-            .map(|index| {
-                let device = nvml
-                    .device_by_index(index)
-                    .map_err(|error| Failure::new(format!("find GPU {index}"), Code::of(&error)))?;
-                self.read(&device, index).map_err(Failure::of(format!("read how GPU {index} is cut")))
-            })
-            .collect()
+        let mut observed = Observed::default();
+        for index in 0..count {
+            let device = nvml.device_by_index(index).map_err(|error| Code::of(&error));
+            match device.and_then(|device| self.read(&device, index)) {
+                Ok(seen) => observed.seen.push(seen),
+                Err(code) => observed.unread.push(Failure::new(format!("read how GPU {index} is cut"), code)),
+            }
+        }
+        Ok(observed)
     }
 
     /// Reads one GPU, wherever it is now.
@@ -92,16 +93,21 @@ impl Cutter {
         if seen.mode.is_none() {
             return Ok(seen);
         }
+        let memory_mib = device.memory_info().map_or(0, |memory| memory.total >> 20);
         for number in 0..KINDS {
             match self.session.kind(device, number) {
-                Ok(info) => seen.kinds.push(self.kind(device, number, info, seen.is_on())?),
+                Ok(info) => seen.kinds.push(self.kind(device, number, info, memory_mib)?),
                 Err(Code::NOT_SUPPORTED | Code::INVALID_ARGUMENT) => {}
                 Err(code) => return Err(code),
             }
         }
         if seen.is_on() {
             for kind in &seen.kinds {
-                for part in self.session.parts(device, kind.id, kind.most)? {
+                let parts = match self.session.parts(device, kind.id, kind.most) {
+                    Err(Code::NOT_SUPPORTED) => Vec::new(),
+                    told => told?,
+                };
+                for part in parts {
                     seen.instances.push(self.instance(&part, kind)?);
                 }
             }
@@ -113,13 +119,13 @@ impl Cutter {
         Ok(seen)
     }
 
-    fn kind(&self, device: &Device<'_>, number: u32, info: KindInfo, on: bool) -> nvml::Result<Kind> {
+    fn kind(&self, device: &Device<'_>, number: u32, info: KindInfo, memory_mib: u64) -> nvml::Result<Kind> {
         let (places, size) = match self.session.places(device, info.id) {
-            // Not told while the mode is off.
-            Err(Code::NOT_SUPPORTED) if !on => (Vec::new(), 0),
+            // Not told while the mode is off, or of what cannot be made.
+            Err(Code::NOT_SUPPORTED) => (Vec::new(), 0),
             told => told?,
         };
-        let name = name(number, &info);
+        let name = name(number, &info, memory_mib);
         Ok(Kind {
             name,
             id: info.id,
@@ -216,16 +222,20 @@ fn mode(device: &Device<'_>) -> nvml::Result<Option<Mode>> {
 }
 
 /// The name of a kind as `nvidia-smi mig -lgip` has it. A library that tells
-/// none has only the kinds of its time, which are named by size, and `+me` for
-/// the one with media engines.
-fn name(number: u32, info: &KindInfo) -> String {
+/// none has only the kinds of its time, which are named by their part of the
+/// GPU's memory in eighths (NVIDIA's go-nvlib, pkg/nvlib/device/mig_profile.go),
+/// and `+me` for the one with media engines.
+fn name(number: u32, info: &KindInfo, memory_mib: u64) -> String {
     if let Some(name) = &info.name {
         return name.strip_prefix("MIG ").unwrap_or(name).to_owned();
     }
     let engines =
         [NVML_GPU_INSTANCE_PROFILE_1_SLICE_REV1, NVML_GPU_INSTANCE_PROFILE_2_SLICE_REV1].contains(&number);
     let engines = if engines { "+me" } else { "" };
-    format!("{}g.{}gb{engines}", info.slices, info.memory_mib.div_ceil(1024))
+    let memory_mib = memory_mib.max(info.memory_mib).max(1);
+    let eighths = (info.memory_mib * 8).div_ceil(memory_mib);
+    let gigabytes = (eighths * memory_mib.div_ceil(1024) + 4) / 8;
+    format!("{}g.{gigabytes}gb{engines}", info.slices)
 }
 
 /// What runs on a GPU, in words; that it cannot be told is a reason like any.
@@ -271,9 +281,12 @@ mod tests {
             memory_mib,
             name: name.map(str::to_owned),
         };
-        assert_eq!(name(0, &info(1, 9984, Some("MIG 1g.10gb"))), "1g.10gb");
-        assert_eq!(name(0, &info(1, 9728, None)), "1g.10gb");
-        assert_eq!(name(7, &info(1, 9728, None)), "1g.10gb+me");
-        assert_eq!(name(4, &info(7, 80384, None)), "7g.79gb", "known by its size alone");
+        assert_eq!(name(0, &info(1, 9984, Some("MIG 1g.10gb")), 81559), "1g.10gb");
+        // Sizes of an A100 with 80 GB, and of one with 40 GB.
+        assert_eq!(name(0, &info(1, 9728, None), 81920), "1g.10gb");
+        assert_eq!(name(7, &info(1, 9728, None), 81920), "1g.10gb+me");
+        assert_eq!(name(2, &info(3, 40192, None), 81920), "3g.40gb");
+        assert_eq!(name(4, &info(7, 80384, None), 81920), "7g.80gb");
+        assert_eq!(name(0, &info(1, 4864, None), 40960), "1g.5gb");
     }
 }

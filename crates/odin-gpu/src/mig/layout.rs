@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
+
 /// How one GPU is cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -92,6 +94,15 @@ pub struct Seen {
     pub devices: Vec<String>,
     /// What runs on it, in words; or why that cannot be told.
     pub users: Vec<String>,
+}
+
+/// What was seen of all GPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// GPUs that were read whole.
+    pub seen: Vec<Seen>,
+    /// Why others were not.
+    pub unread: Vec<Failure>,
 }
 
 impl Instance {

@@ -23,7 +23,7 @@ pub(super) fn place(devices: &MigDevices, seen: &Seen) -> Result<Vec<Instance>, 
     }
     let mut placed = search(&rest, kept)
         .or_else(|| search(&wanted, Vec::new()))
-        .ok_or_else(|| format!("{} do not fit together on a {}", words(devices), seen.model))?;
+        .ok_or_else(|| format!("{} do not fit together on one {}", words(devices), seen.model))?;
     placed.sort();
     Ok(placed)
 }
@@ -40,24 +40,32 @@ pub(super) fn wanted<'a>(devices: &MigDevices, seen: &'a Seen) -> Result<Vec<&'a
         let Some(kind) = seen.kinds.iter().find(|kind| kind.name == *profile) else {
             let mut known: Vec<&str> = seen.kinds.iter().map(|kind| kind.name.as_str()).collect();
             known.sort_unstable();
-            return Err(format!("a {model} has no profile {profile}; it has {}", known.join(", ")));
+            return Err(format!("{model} has no profile {profile}; it has {}", known.join(", ")));
         };
         if *count > kind.most {
-            return Err(format!("a {model} takes {} x {profile} at most, not {count}", kind.most));
+            return Err(format!("{model} takes {} x {profile} at most, not {count}", kind.most));
         }
         wanted.extend(std::iter::repeat_n(kind, *count as usize));
     }
-    let most = |part: fn(&Kind) -> u64| seen.kinds.iter().map(part).max().unwrap_or_default();
-    let sum = |part: fn(&Kind) -> u64| wanted.iter().map(|kind| part(kind)).sum::<u64>();
-    let parts: [(&str, fn(&Kind) -> u64); 2] =
-        [("compute slices", |kind| u64::from(kind.slices)), ("MiB of memory", |kind| kind.memory_mib)];
-    for (name, part) in parts {
-        if sum(part) > most(part) {
-            let (sum, most) = (sum(part), most(part));
-            return Err(format!("{} need {sum} {name}; a {model} has {most}", words(devices)));
-        }
-    }
+    has_enough(devices, seen, &wanted, "compute slices", |kind| u64::from(kind.slices))?;
+    has_enough(devices, seen, &wanted, "MiB of memory", |kind| kind.memory_mib)?;
     Ok(wanted)
+}
+
+/// No kind has more of anything than the whole GPU, which is a kind too.
+fn has_enough(
+    devices: &MigDevices,
+    seen: &Seen,
+    wanted: &[&Kind],
+    name: &str,
+    part: impl Fn(&Kind) -> u64,
+) -> Result<(), String> {
+    let most = seen.kinds.iter().map(&part).max().unwrap_or_default();
+    let sum: u64 = wanted.iter().map(|kind| part(kind)).sum();
+    if sum <= most {
+        return Ok(());
+    }
+    Err(format!("{} need {sum} {name}; {} has {most}", words(devices), seen.model))
 }
 
 fn search(kinds: &[&Kind], placed: Vec<Instance>) -> Option<Vec<Instance>> {

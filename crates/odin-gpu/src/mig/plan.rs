@@ -86,7 +86,8 @@ pub fn plan(seen: &[Seen], declared: &BTreeMap<String, MigDevices>) -> Plan {
     there.dedup();
     let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
     let absent = declared.keys().filter(|model| !gpus.iter().any(|gpu| gpu.model == **model));
-    let notes = absent.map(|model| format!("no GPU here is a {model}; here are: {there}")).collect();
+    let notes =
+        absent.map(|model| format!("no GPU here is of the model {model}; here are: {there}")).collect();
     Plan { gpus, notes }
 }
 
@@ -130,7 +131,7 @@ pub fn steps(seen: &Seen, goal: &Goal) -> Result<Vec<Step>, String> {
         Goal::Layout(layout) => layout.enabled,
     };
     let Some(mode) = seen.mode else {
-        return if wants { Err(format!("a {} has no MIG", seen.model)) } else { Ok(Vec::new()) };
+        return if wants { Err(format!("{} has no MIG", seen.model)) } else { Ok(Vec::new()) };
     };
     let as_wanted = mode == Mode { current: wants, pending: wants };
     let switch = (!as_wanted).then_some(Step::Mode { enabled: wants });

@@ -125,11 +125,15 @@ impl Cutter {
     ) -> Result<Reached, Failure> {
         let uuid = &change.uuid;
         let asked = format!("cut GPU {}", change.index);
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let seen = self.observe_one(uuid)?;
             let steps = steps(&seen, goal).map_err(|reason| Failure::new(&asked, reason))?;
             if steps.is_empty() {
                 return Ok(Reached::AsWanted);
+            }
+            // It was idle when it was planned; others were cut since.
+            if may_stop && round == 0 && !seen.users.is_empty() {
+                return Err(Failure::new(asked, format!("it is in use: {}", seen.users.join(", "))));
             }
             for step in steps {
                 if matches!(step, Step::CreateSomewhere { .. }) {

@@ -56,12 +56,14 @@ fn told(seen: &Seen, wanted: &[(&str, u32)]) -> String {
     }
 }
 
+type Wanted = [(&'static str, u32)];
+
 const ON: (bool, bool) = (true, true);
 const OFF: (bool, bool) = (false, false);
 
 #[test]
 fn steps_lead_from_what_is_there_to_what_is_declared() {
-    let cases: [(Seen, &[(&str, u32)], &str); 14] = [
+    let cases: [(Seen, &Wanted, &str); 14] = [
         (gpu(OFF, &[]), &[], ""),
         (gpu(ON, &[]), &[], "switch MIG mode off"),
         (gpu((false, true), &[]), &[], "switch MIG mode off"),
@@ -116,20 +118,17 @@ fn steps_lead_from_what_is_there_to_what_is_declared() {
 
 #[test]
 fn what_no_gpu_of_the_model_can_be_is_refused_in_one_sentence() {
-    let cases: [(&[(&str, u32)], &str); 6] = [
+    let cases: [(&Wanted, &str); 6] = [
         (
             &[("1g.5gb", 1)],
-            "no: a H100 has no profile 1g.5gb; it has 1g.10gb, 1g.10gb+me, 1g.20gb, 2g.20gb, 3g.40gb, 4g.40gb, 7g.80gb",
+            "no: H100 has no profile 1g.5gb; it has 1g.10gb, 1g.10gb+me, 1g.20gb, 2g.20gb, 3g.40gb, 4g.40gb, 7g.80gb",
         ),
-        (&[("1g.10gb+me", 2)], "no: a H100 takes 1 x 1g.10gb+me at most, not 2"),
-        (&[("2g.20gb", 4)], "no: a H100 takes 3 x 2g.20gb at most, not 4"),
-        (
-            &[("7g.80gb", 1), ("1g.10gb", 1)],
-            "no: 1 x 1g.10gb, 1 x 7g.80gb need 8 compute slices; a H100 has 7",
-        ),
+        (&[("1g.10gb+me", 2)], "no: H100 takes 1 x 1g.10gb+me at most, not 2"),
+        (&[("2g.20gb", 4)], "no: H100 takes 3 x 2g.20gb at most, not 4"),
+        (&[("7g.80gb", 1), ("1g.10gb", 1)], "no: 1 x 1g.10gb, 1 x 7g.80gb need 8 compute slices; H100 has 7"),
         (
             &[("3g.40gb", 2), ("1g.10gb", 1)],
-            "no: 1 x 1g.10gb, 2 x 3g.40gb need 91008 MiB of memory; a H100 has 80896",
+            "no: 1 x 1g.10gb, 2 x 3g.40gb need 91008 MiB of memory; H100 has 80896",
         ),
         (&[("1g.10gb", 3), ("1g.20gb", 1), ("3g.40gb", 1)], "no: 3 x 1g.10gb, 1 x 1g.20gb, 1 x 3g.40gb need"),
     ];
@@ -142,9 +141,9 @@ fn what_no_gpu_of_the_model_can_be_is_refused_in_one_sentence() {
     let mut narrow = gpu(ON, &[]);
     narrow.kinds[0].places = vec![0];
     let odd = told(&narrow, &[("1g.10gb", 1), ("4g.40gb", 1)]);
-    assert_eq!(odd, "no: 1 x 1g.10gb, 1 x 4g.40gb do not fit together on a H100");
+    assert_eq!(odd, "no: 1 x 1g.10gb, 1 x 4g.40gb do not fit together on one H100");
     let without = Seen { mode: None, kinds: Vec::new(), ..gpu(OFF, &[]) };
-    assert_eq!(told(&without, &[("1g.10gb", 1)]), "no: a H100 has no MIG");
+    assert_eq!(told(&without, &[("1g.10gb", 1)]), "no: H100 has no MIG");
     assert_eq!(told(&without, &[]), "");
 }
 
@@ -202,7 +201,7 @@ fn a_plan_names_every_gpu_and_who_is_in_the_way() {
          \x20   waits for a reset where another program has the GPU open\n\
          \x20 in use: process 7 (train)\n\
          \x20 in use: pod team-a/train-0 has MIG-a\n\
-         note: no GPU here is a B200; here are: A100, H100\n"
+         note: no GPU here is of the model B200; here are: A100, H100\n"
     );
     let as_it_is = BTreeMap::from([("A100".to_owned(), devices(&[("7g.80gb", 1)]))]);
     let mut idle = super::plan(&[other], &as_it_is);

@@ -15,7 +15,7 @@ const CUT: &str = "[[gpu]]\nprofile = \"h100\"\nmig = [\"3g.40gb\"]\nprocess = [
 fn pods_hold_gpus_by_every_name_a_plugin_gives() {
     in_child("mig::pods_hold_gpus_by_every_name_a_plugin_gives", CUT, |machine| {
         let cutter = Cutter::open(&nvml_sim::library().expect("the library")).expect("open");
-        let seen = cutter.observe().expect("read");
+        let seen = cutter.observe().expect("read").seen;
         let kubelet = Kubelet::absent(&machine.directory);
         let asked = kubelet.asks(holders(&kubelet.socket));
         assert!(matches!(asked, Holders::Absent(_)), "{asked:?}");
@@ -49,7 +49,7 @@ fn pods_hold_gpus_by_every_name_a_plugin_gives() {
 fn what_a_gpu_has_and_can_have_is_read() {
     in_child("mig::what_a_gpu_has_and_can_have_is_read", CUT, |_| {
         let cutter = Cutter::open(&nvml_sim::library().expect("the library")).expect("open");
-        let seen = cutter.observe().expect("read");
+        let seen = cutter.observe().expect("read").seen;
         let words: Vec<String> = seen.iter().map(|seen: &Seen| seen.layout().to_string()).collect();
         assert_eq!(words, ["1 x 3g.40gb", "MIG off"]);
         assert_eq!(seen[0].users, ["process 4194305"]);

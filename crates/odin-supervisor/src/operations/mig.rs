@@ -5,26 +5,26 @@
 //! kept on disk before the first step ([`record`]), so that a change which was
 //! cut off is gone on with, or undone, by the next call.
 
+mod planned;
 mod record;
+mod told;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use odin_gpu::mig::{
-    self, Change, Cutter, Ended, Failure, Goal, GpuPlan, Holders, Plan, Reached, Seen, Step, Watch,
-};
-use odin_model::config::Gpu;
-use odin_model::event::{Event, Observer, StepState};
+use odin_gpu::mig::{Change, Cutter, Ended, Failure, Goal, GpuPlan, Observed, Plan, Reached, Seen};
+use odin_model::event::Observer;
 use serde_json::json;
 
 use super::{Outcome, Status};
 use crate::appliance::Appliance;
-use crate::host::Systemd;
 use crate::lock::Lock;
-use crate::{Error, Result, interrupt};
+use crate::{Error, Result};
+use planned::{Planned, answer, ask_kubelet, observe, planned, refuse_problem, refuse_used};
 use record::{Record, Shelf, Verb};
+use told::{Told, warn};
 
 /// How long all steps together may take. A switch of the mode resets the GPU,
 /// which takes seconds; a driver that hangs never ends.
@@ -36,15 +36,13 @@ const AFTERWARDS: &str = "still to do: have the CDI specification written anew, 
      generate`); odin-gpu.service offers them to the kubelet by itself then";
 
 pub(super) async fn plan(appliance: &Appliance) -> Result<Outcome> {
-    let (plan, notes) = planned(appliance, "plan MIG devices").await?;
+    let Planned { plan, unread } = planned(appliance, "plan MIG devices").await?;
     let mut text = plan.to_string();
     if Shelf::of(appliance).begun()?.is_some() {
         text.push_str("a change was cut off: apply goes on, rollback undoes it\n");
     }
-    for note in notes {
-        writeln!(text, "note: {note}").ok();
-    }
     let status = match () {
+        () if !unread.is_empty() => Status::Failed,
         () if plan.is_empty() => Status::Done,
         () if plan.changed().any(|gpu| !gpu.busy.is_empty()) => {
             text.push_str("refused while GPUs are in use: end the processes, drain the node of the pods\n");
@@ -59,13 +57,14 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     let _lock = Lock::take(&appliance.config.host, "cut GPUs", &*observer).await?;
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
-    let (plan, notes) = planned(appliance, "cut GPUs").await?;
-    warn(&*observer, plan.notes.iter().chain(&notes));
+    let Planned { plan, unread } = planned(appliance, "cut GPUs").await?;
+    warn(&*observer, &plan.notes);
     if plan.is_empty() {
         if let Some(begun) = begun {
             shelf.end(&ended(begun, &plan))?;
         }
-        return Ok(Outcome::new(Status::Done, "every GPU is cut as declared", &plan));
+        let outcome = Outcome::new(Status::Done, "every GPU is cut as declared", &json!({ "changes": [] }));
+        return Ok(with_unread(outcome, &unread));
     }
     refuse_used(&plan)?;
     let silent: Vec<String> = plan
@@ -85,7 +84,18 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     // failure they go back like the others.
     let concerned = plan.gpus.iter().filter(|gpu| !gpu.steps.is_empty() || had(gpu).is_some());
     let work = concerned.map(|gpu| (had(gpu).cloned().unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
-    carry_out(appliance, &shelf, Kept::Anew(Verb::Apply), work, observer).await
+    let outcome = carry_out(appliance, &shelf, Kept::Anew(Verb::Apply), work, observer).await?;
+    Ok(with_unread(outcome, &unread))
+}
+
+/// What was done to the GPUs that could be read does not hide the others.
+fn with_unread(mut outcome: Outcome, unread: &[Failure]) -> Outcome {
+    if !unread.is_empty() {
+        outcome.status = Status::Failed;
+        let words: Vec<String> = unread.iter().map(|failure| format!("left alone: {failure}")).collect();
+        outcome.text = format!("{}\n{}", words.join("\n"), outcome.text);
+    }
+    outcome
 }
 
 pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>) -> Result<Outcome> {
@@ -101,26 +111,26 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
             hint: "`odin gpu mig apply` records the one it replaces",
         });
     };
-    let seen = observe(appliance).await?;
+    let Observed { seen, unread } = observe(appliance).await?;
     let mut gpus = Vec::new();
     for old in &wanted.changes {
         let gpu = seen.iter().find(|gpu| gpu.uuid == old.uuid).ok_or_else(|| Error::Host {
             action: format!("cut {old} as before"),
-            reason: "it is not in this machine any more".to_owned(),
+            reason: "it is not in this machine, or cannot be read".to_owned(),
             hint: "bring it back, or remove the record in the state directory (gpu/mig-*.json)",
         })?;
         gpus.push(GpuPlan::of(gpu, Goal::Layout(old.before.clone()), true));
     }
-    let mut plan = Plan { gpus, notes: Vec::new() };
-    let notes = ask_kubelet(appliance, &seen, &mut plan).await;
-    warn(&*observer, &notes);
+    let mut plan = Plan { gpus, notes: unread.iter().map(ToString::to_string).collect() };
+    ask_kubelet(appliance, &seen, &mut plan).await;
+    warn(&*observer, &plan.notes);
     if plan.is_empty() {
         match begun {
             Some(_) if undoes => shelf.forget()?,
             Some(begun) => shelf.end(&ended(begun, &plan))?,
             None => {}
         }
-        return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &plan));
+        return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &json!({ "changes": [] })));
     }
     refuse_problem(&plan)?;
     refuse_used(&plan)?;
@@ -160,7 +170,7 @@ async fn carry_out(
             hint: reason.hint(),
         })?;
         let ended = cutter.reach(&work, &Told(observer));
-        let now = cutter.observe().unwrap_or_default();
+        let now = cutter.observe().map(|observed| observed.seen).unwrap_or_default();
         Ok((ended, now))
     });
     let file = shelf.begun_file();
@@ -212,7 +222,7 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     }
     if resets.is_empty() {
         text.push_str(AFTERWARDS);
-        return Outcome::new(Status::Done, text, &data);
+        return Outcome::new(Status::Done, text, &json!({ "changes": data }));
     }
     let gpus = resets.join(",");
     write!(
@@ -221,7 +231,7 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
          `nvidia-smi --gpu-reset -i {gpus}` or reboot, then call this again"
     )
     .ok();
-    Outcome::new(Status::Pending, text, &data)
+    Outcome::new(Status::Pending, text, &json!({ "changes": data }))
 }
 
 fn went_back(failure: Failure, stopped: bool, await_reset: &[u32]) -> Error {
@@ -242,103 +252,6 @@ fn went_back(failure: Failure, stopped: bool, await_reset: &[u32]) -> Error {
     }
 }
 
-/// The plan for what is declared, with who is in the way, and notes.
-async fn planned(appliance: &Appliance, action: &'static str) -> Result<(Plan, Vec<String>)> {
-    let declared = crate::gpu::declared(appliance);
-    if declared.mig.is_empty() {
-        return Err(Error::NotDeclared { action, key: "gpu.mig".to_owned() });
-    }
-    let seen = observe(appliance).await?;
-    let mut plan = mig::plan(&seen, &declared.mig);
-    refuse_problem(&plan)?;
-    let notes = ask_kubelet(appliance, &seen, &mut plan).await;
-    Ok((plan, notes))
-}
-
-async fn observe(appliance: &Appliance) -> Result<Vec<Seen>> {
-    let Gpu { library, deadline, .. } = crate::gpu::declared(appliance);
-    let reading = tokio::task::spawn_blocking(move || {
-        let cutter = Cutter::open(&library).map_err(|reason| Error::Host {
-            action: "read the GPUs".to_owned(),
-            reason: reason.to_string(),
-            hint: reason.hint(),
-        })?;
-        cutter.observe().map_err(|failure| Error::Host {
-            action: failure.attempted,
-            reason: failure.reason,
-            hint: "`odin gpu health` says what is wrong with a GPU",
-        })
-    });
-    answer(reading, deadline.saturating_mul(3), "read the GPUs").await
-}
-
-/// What a thread that calls the driver gives, unless the driver hangs.
-async fn answer<T>(
-    thread: tokio::task::JoinHandle<Result<T>>,
-    patience: Duration,
-    action: &str,
-) -> Result<T> {
-    let failed = |reason: String, hint| Error::Host { action: action.to_owned(), reason, hint };
-    match tokio::time::timeout(patience, thread).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => Err(failed(error.to_string(), "run it again")),
-        Err(_) => Err(failed(
-            format!("the driver did not answer within {} s", patience.as_secs_f64()),
-            "`odin gpu health` says which GPU hangs; a driver that does not answer needs a reboot",
-        )),
-    }
-}
-
-/// Adds the pods that hold GPUs which would change. That it cannot be told is
-/// a reason like any, unless no kubelet runs: then there are no pods to come.
-async fn ask_kubelet(appliance: &Appliance, seen: &[Seen], plan: &mut Plan) -> Vec<String> {
-    let uuids: Vec<String> = plan.changed().map(|gpu| gpu.uuid.clone()).collect();
-    if uuids.is_empty() {
-        return Vec::new();
-    }
-    let socket = crate::gpu::declared(appliance).pod_resources_socket;
-    let unit = &appliance.config.host.k3s_unit;
-    let unknown = match mig::holders(&socket).await {
-        Holders::Told(holders) => {
-            for gpu in seen {
-                for holder in holders.iter().filter(|holder| holder.has(gpu)) {
-                    plan.is_used(&gpu.uuid, holder.to_string());
-                }
-            }
-            return Vec::new();
-        }
-        Holders::Absent(_) if Systemd.is_at_rest(unit) => {
-            return vec![format!("{unit} does not run, so only processes were looked for, no pods")];
-        }
-        Holders::Absent(reason) | Holders::Unknown(reason) => reason,
-    };
-    for uuid in uuids {
-        plan.is_used(&uuid, format!("the kubelet does not tell which pods hold it: {unknown}"));
-    }
-    Vec::new()
-}
-
-fn refuse_problem(plan: &Plan) -> Result<()> {
-    let found = plan.gpus.iter().find_map(|gpu| Some((gpu.index, gpu.problem.clone()?)));
-    found.map_or(Ok(()), |(gpu, reason)| Err(Error::Layout { gpu, reason }))
-}
-
-fn refuse_used(plan: &Plan) -> Result<()> {
-    let used: Vec<String> = plan
-        .changed()
-        .filter(|gpu| !gpu.busy.is_empty())
-        .map(|gpu| format!("GPU {} is in use: {}", gpu.index, gpu.busy.join(", ")))
-        .collect();
-    if used.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Host {
-        action: "cut GPUs".to_owned(),
-        reason: used.join("; "),
-        hint: "end the processes, or drain the node of the pods (`kubectl drain`), and call it again",
-    })
-}
-
 /// A change that was cut off after its last step.
 fn ended(begun: Record, plan: &Plan) -> Record {
     let now = |uuid: &str| plan.gpus.iter().find(|gpu| gpu.uuid == uuid).map(|gpu| gpu.now.clone());
@@ -353,42 +266,5 @@ fn change(gpu: &GpuPlan) -> Change {
         model: gpu.model.clone(),
         before: gpu.now.clone(),
         after: None,
-    }
-}
-
-fn warn<'a>(observer: &dyn Observer, notes: impl IntoIterator<Item = &'a String>) {
-    for note in notes {
-        observer.event(Event::Warning { message: note.clone() });
-    }
-}
-
-/// Steps as events of the operation.
-struct Told(Arc<dyn Observer>);
-
-impl Told {
-    fn step(&self, gpu: u32, step: &Step, state: StepState, detail: String) {
-        self.0.event(Event::Step { name: format!("GPU {gpu}: {step}"), state, detail });
-    }
-}
-
-impl Watch for Told {
-    fn begins(&self, gpu: u32, step: &Step) {
-        self.step(gpu, step, StepState::Started, String::new());
-    }
-
-    fn ended(&self, gpu: u32, step: &Step, outcome: std::result::Result<Option<&str>, &Failure>) {
-        match outcome {
-            Ok(detail) => self.step(gpu, step, StepState::Done, detail.unwrap_or_default().to_owned()),
-            Err(failure) => self.step(gpu, step, StepState::Failed, failure.reason.clone()),
-        }
-    }
-
-    fn goes_back(&self, failure: &Failure) {
-        let message = format!("{failure}; going back to the old layout of every GPU");
-        self.0.event(Event::Warning { message });
-    }
-
-    fn is_stopped(&self) -> bool {
-        interrupt::is_requested()
     }
 }

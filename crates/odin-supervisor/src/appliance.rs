@@ -25,7 +25,11 @@ impl Appliance {
     /// When a file cannot be read or declares something impossible.
     pub fn load(file: &Path) -> Result<Self> {
         let config = Config::parse(&read(file)?, file)?;
-        let site_file = config.host.state_dir.join("site.toml");
+        // Installation writes it where a first boot finds it; what is in the
+        // state directory came later and wins.
+        let kept = config.host.state_dir.join("site.toml");
+        let planted = Path::new(crate::install::SITE);
+        let site_file = if !kept.exists() && planted.exists() { planted.to_owned() } else { kept };
         let (config, site_keys) = if site_file.exists() {
             let site = Site::parse(&read(&site_file)?, &site_file)?;
             (config.with_site(&site, &site_file)?, site.keys())

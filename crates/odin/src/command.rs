@@ -3,6 +3,7 @@
 
 mod bundle;
 mod config;
+mod install;
 mod supervise;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.verb {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
+        Verb::Install(verb) => install::run(verb, arguments.json),
         verb => {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
@@ -60,7 +62,7 @@ async fn carry_out(
     let observer: Arc<dyn Observer> = progress::observer(json);
     let waits = request.ends_by_itself();
     let operation = async {
-        if !local && let Some(daemon) = client::connect(&appliance).await {
+        if !local && !request.is_local() && let Some(daemon) = client::connect(&appliance).await {
             return daemon.run(&request, &*observer).await.map_err(Failure::Remote);
         }
         operations::run(&appliance, request.clone(), Arc::clone(&observer)).await.map_err(Failure::from)

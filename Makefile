@@ -31,6 +31,11 @@ lab-shell: setup ## a shell on the lab machine
 test: setup ## all tests, as CI runs them
 	@$(PYTHON) tests/run.py test
 
+.PHONY: nix-check
+nix-check: tools ## parses, lints and evaluates the Nix files; says what it skipped
+	@tests/nix/tools
+	@$(PYTHON) -m pytest -q -rs tests/nix
+
 .PHONY: acceptance
 acceptance: setup ## the long scenarios with their seeds; writes docs/proof.md
 	@$(PYTHON) tests/run.py acceptance

@@ -17,6 +17,7 @@ PACKAGES = {
     "gcc": "the pause program, and SQLite inside kine",
     "iproute2": "the bridge between the machines",
     "libc6-dev": "static linking of the pause program",
+    "nix-bin": "parsing and evaluating the Nix files",
     "openssl": "the credentials of a cluster",
     "shellcheck": "the check of shell scripts",
     "restic": "the judge of ODIN's backup repository",

@@ -1,0 +1,89 @@
+# ODIN's container images, by the chart that runs them; built from nixpkgs, so
+# that nothing is pulled. Base names are unique: K3s gets each image under the
+# name of its file, and of two equal ones it sees only one.
+{ pkgs }:
+let
+  inherit (pkgs) lib;
+  inherit (pkgs) dockerTools;
+
+  nobody = "65534:65534";
+
+  image =
+    {
+      name,
+      tag,
+      versioned,
+      package,
+      program,
+      contents ? [ ],
+      directory ? null,
+      user ? nobody,
+    }:
+    dockerTools.buildLayeredImage {
+      name = "odin.local/${name}";
+      inherit tag;
+      # K3s reads zstd, and reading it is what the first boot waits for.
+      compressor = "zstd";
+      contents = [ dockerTools.fakeNss ] ++ contents;
+      # Layers hold neither /tmp nor a directory the user may write to.
+      extraCommands = "mkdir --mode 1777 tmp";
+      fakeRootCommands = lib.optionalString (
+        directory != null
+      ) "install --directory --owner 65534 --group 65534 .${directory}";
+      config = {
+        Entrypoint = [ "${package}/bin/${program}" ];
+        User = user;
+        WorkingDir = if directory == null then "/" else directory;
+        Env = [ "PATH=/bin" ];
+        Labels."org.opencontainers.image.version" = package.version;
+      };
+    }
+    // {
+      # Whether the tag is a version that the chart of the same name runs.
+      inherit versioned;
+    };
+
+  # Receivers and remote endpoints speak TLS.
+  withCertificates = [ dockerTools.caCertificates ];
+in
+{
+  prometheus = image {
+    name = "prometheus";
+    tag = "v${pkgs.prometheus.version}";
+    versioned = true;
+    package = pkgs.prometheus;
+    program = "prometheus";
+    contents = withCertificates ++ [ pkgs.prometheus.cli ];
+    directory = "/prometheus";
+  };
+
+  alertmanager = image {
+    name = "alertmanager";
+    tag = "v${pkgs.prometheus-alertmanager.version}";
+    versioned = true;
+    package = pkgs.prometheus-alertmanager;
+    program = "alertmanager";
+    contents = withCertificates ++ [ pkgs.prometheus-alertmanager ];
+    directory = "/alertmanager";
+  };
+
+  node-exporter = image {
+    name = "node-exporter";
+    tag = "v${pkgs.prometheus-node-exporter.version}";
+    versioned = true;
+    package = pkgs.prometheus-node-exporter;
+    program = "node_exporter";
+  };
+
+  # Probes of `odin verify`. Root unless the pod says otherwise, as everybody's
+  # busybox: its pods run under Pod Security `restricted`, which says so.
+  busybox = image {
+    name = "busybox";
+    tag = "1";
+    versioned = false;
+    package = pkgs.pkgsStatic.busybox;
+    program = "sh";
+    contents = [ pkgs.pkgsStatic.busybox ];
+    user = "0:0";
+  };
+}

@@ -1,0 +1,118 @@
+# What is backed up, when, to where. The keys are those of odin.toml.
+{ lib, ... }:
+let
+  inherit (lib) mkOption types;
+  schedule = types.nullOr types.nonEmptyStr;
+  age = types.strMatching "[0-9]+(h|m|s|d).*";
+  kept =
+    what: default: example:
+    mkOption {
+      type = types.ints.unsigned;
+      inherit default example;
+      description = "How many ${what} keep their last snapshot; 0 keeps none on this account.";
+    };
+in
+{
+  imports = [
+    ./places-options.nix
+    ./volume-options.nix
+  ];
+
+  options.odin.backup = {
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = ''
+        Whether the datastore, volumes, token, certificates and ODIN's state are
+        backed up. When false a lost disk is a lost cluster, and upgrades have
+        no snapshot to return to. Agents have nothing to back up and ignore it.
+      '';
+    };
+
+    repository = mkOption {
+      type = types.externalPath;
+      default = "/var/lib/odin/repository";
+      example = "/mnt/backup/repository";
+      description = ''
+        Directory of the repository, in restic's format. The default lies on
+        the same disk as what it protects: name another disk here or in
+        `odin.backup.copies`.
+      '';
+    };
+
+    passwordFile = mkOption {
+      type = types.nullOr types.externalPath;
+      default = "/var/lib/odin/repository-password";
+      example = "/var/lib/odin/credentials/repository";
+      description = ''
+        File with the password of the repository; the default is written at
+        installation. Keep a copy away from the machine: without it no backup
+        can be read. A path of the Nix store is refused.
+      '';
+    };
+
+    schedule = mkOption {
+      type = schedule;
+      default = "30 2 * * *";
+      example = "0 */6 * * *";
+      description = "When a backup is taken, as in cron. Null: by command only.";
+    };
+
+    maximumAge = mkOption {
+      type = age;
+      default = "26h";
+      example = "8h";
+      description = ''
+        Age of the newest snapshot above which `odin verify` fails and an
+        upgrade is refused. Shorter than the schedule's pauses, it always does.
+      '';
+    };
+
+    retention = {
+      last = kept "newest snapshots" 3 5;
+      hourly = kept "hours" 0 24;
+      daily = kept "days" 7 14;
+      weekly = kept "weeks" 4 8;
+      monthly = kept "months" 6 12;
+      yearly = kept "years" 0 3;
+    };
+
+    drill = {
+      schedule = mkOption {
+        type = schedule;
+        default = "0 4 * * 0";
+        example = "0 4 1 * *";
+        description = ''
+          When the newest snapshot is restored beside the running system and
+          compared. It needs the space of the restored data for that time. Null:
+          by command only, and nobody knows that the backups restore.
+        '';
+      };
+      maximumAge = mkOption {
+        type = age;
+        default = "192h";
+        example = "800h";
+        description = "Age of the newest good drill above which `odin verify` fails.";
+      };
+    };
+
+    check = {
+      schedule = mkOption {
+        type = schedule;
+        default = "0 5 * * 0";
+        example = "0 5 1 * *";
+        description = "When the repository is checked. Null: by command only.";
+      };
+      readData = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether a check reads every byte. It finds rotten disks, and reads
+          the whole repository each time.
+        '';
+      };
+    };
+  };
+}

@@ -1,0 +1,4 @@
+# One GPU server: what the image is built from.
+{
+  odin.enable = true;
+}

@@ -1,0 +1,1 @@
+"""Tools of the tests of the Nix files."""

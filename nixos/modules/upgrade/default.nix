@@ -59,7 +59,7 @@ in
           nixos = config.system.nixos.version;
           kernel = config.boot.kernelPackages.kernel.version;
           systemd = config.systemd.package.version;
-          k3s = config.services.k3s.package.version;
+          k3s = lib.getVersion config.services.k3s.package;
           ${if config.odin.gpu.enable then "driver" else null} = hardware.nvidia.package.version;
         };
 

@@ -62,9 +62,9 @@ def bad(machine, system: str, reboot: Callable[[], None]) -> None:
     reboot()
 
     machine.wait_until_succeeds(f"test $({SYSTEM}) = {before.strip()}", VERDICT)
-    machine.wait_until_succeeds("odin --json upgrade history | grep -q '\"given-up\"'", VERDICT)
+    machine.wait_until_succeeds("odin --json upgrade history | grep -q '\"fell-back\"'", VERDICT)
     entry = newest(machine)
-    assert entry["state"] == "given-up", entry
+    assert entry["state"] == "fell-back", entry
     assert entry["reason"], entry
     assert entry["reason"] in machine.succeed("odin status"), entry
     assert default_entry(machine) == old

@@ -56,7 +56,7 @@ in
     environment.etc."odin/generation.json".source =
       (pkgs.formats.json { }).generate "generation.json"
         {
-          nixos = config.system.nixos.version;
+          nixos = config.system.nixos.label;
           kernel = config.boot.kernelPackages.kernel.version;
           systemd = config.systemd.package.version;
           k3s = lib.getVersion config.services.k3s.package;

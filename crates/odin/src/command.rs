@@ -62,7 +62,10 @@ async fn carry_out(
     let observer: Arc<dyn Observer> = progress::observer(json);
     let waits = request.ends_by_itself();
     let operation = async {
-        if !local && !request.is_local() && let Some(daemon) = client::connect(&appliance).await {
+        if !local
+            && !request.is_local()
+            && let Some(daemon) = client::connect(&appliance).await
+        {
             return daemon.run(&request, &*observer).await.map_err(Failure::Remote);
         }
         operations::run(&appliance, request.clone(), Arc::clone(&observer)).await.map_err(Failure::from)

@@ -135,7 +135,11 @@ async fn healthy(cluster: &Cluster, desired: &Desired, settings: &Settings) -> F
     match ill.len() {
         0 => Ok(format!("{} components", desired.components.len())),
         1..=3 => Err(ill.join("; ")),
-        more => Err(format!("{}; and {} more", ill.iter().take(3).cloned().collect::<Vec<_>>().join("; "), more - 3)),
+        more => Err(format!(
+            "{}; and {} more",
+            ill.iter().take(3).cloned().collect::<Vec<_>>().join("; "),
+            more - 3
+        )),
     }
 }
 

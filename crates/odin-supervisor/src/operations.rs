@@ -159,10 +159,7 @@ impl Request {
     /// not depend on one.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        matches!(
-            self,
-            Self::UpgradeStage { .. } | Self::UpgradeCheck { .. } | Self::UpgradeConfirm { .. }
-        )
+        matches!(self, Self::UpgradeStage { .. } | Self::UpgradeCheck { .. } | Self::UpgradeConfirm { .. })
     }
 
     /// Whether it works on bytes and changes something, so that it must be

@@ -322,7 +322,9 @@ pub(crate) struct InstallArguments {
 
 impl Upgrade {
     fn request(&self) -> Request {
-        let path = |system: &Option<PathBuf>| system.as_deref().filter(|path| !path.as_os_str().is_empty()).map(absolute);
+        let path = |system: &Option<PathBuf>| {
+            system.as_deref().filter(|path| !path.as_os_str().is_empty()).map(absolute)
+        };
         match self {
             Self::Plan { system } => Request::UpgradePlan { system: path(system) },
             Self::Apply { system, no_reboot, again } => Request::UpgradeApply(UpgradeOptions {
@@ -351,16 +353,19 @@ impl Upgrade {
 fn seconds(text: &str) -> Result<u64, String> {
     let duration: jiff::SignedDuration =
         text.parse().map_err(|error| format!("{error}; write it like 15m or 90s"))?;
-    u64::try_from(duration.as_secs()).ok().filter(|seconds| *seconds > 0).ok_or_else(|| {
-        "it must be longer than a second, like 15m or 90s".to_owned()
-    })
+    u64::try_from(duration.as_secs())
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "it must be longer than a second, like 15m or 90s".to_owned())
 }
 
 impl Verb {
     /// The request for the supervisor; none for what this program does itself.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
-            Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Install(_) | Self::Job { .. } => return None,
+            Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Install(_) | Self::Job { .. } => {
+                return None;
+            }
             Self::Status => Request::Status,
             Self::Plan(options) => Request::Plan(options.into()),
             Self::Apply(options) => Request::Apply(options.into()),

@@ -105,8 +105,11 @@ impl Device {
                 Some(kind) => found.push(
                     format!("{}: {kind} {}", device.path.display(), labels.join(", ")).trim_end().to_owned(),
                 ),
-                None if device.kind == "part" => found
-                    .push(format!("{}: a partition {}", device.path.display(), labels.join(", ")).trim_end().to_owned()),
+                None if device.kind == "part" => found.push(
+                    format!("{}: a partition {}", device.path.display(), labels.join(", "))
+                        .trim_end()
+                        .to_owned(),
+                ),
                 None => {}
             }
         }

@@ -57,7 +57,8 @@ pub struct Plan {
 pub fn plan(wish: &Wish) -> Result<Plan> {
     let devices = disks::list()?;
     let disk = disks::pick(&devices, &wish.disk)?;
-    let image_bytes = std::fs::metadata(&wish.image).map_err(Error::state("read the image", &wish.image))?.len();
+    let image_bytes =
+        std::fs::metadata(&wish.image).map_err(Error::state("read the image", &wish.image))?.len();
     let sha256 = match &wish.sha256 {
         Some(sha256) => Some(sha256.to_ascii_lowercase()),
         None => beside(&wish.image)?,
@@ -92,10 +93,8 @@ fn refusals(disk: &Device, contents: &[String], image_bytes: u64, erase: Option<
         refusals.push("it takes no writes".to_owned());
     }
     if disk.size.unwrap_or(0) < image_bytes {
-        refusals.push(format!(
-            "it has {} bytes, the image has {image_bytes} or more",
-            disk.size.unwrap_or(0)
-        ));
+        refusals
+            .push(format!("it has {} bytes, the image has {image_bytes} or more", disk.size.unwrap_or(0)));
     }
     match erase {
         Some(named) if named != disk.name() => {
@@ -177,7 +176,8 @@ mod tests {
 
     #[test]
     fn every_reason_to_leave_a_disk_alone_is_told() {
-        let empty = disk(r#"{"path":"/dev/sda","size":1000,"serial":"S1","type":"disk","mountpoints":[null]}"#);
+        let empty =
+            disk(r#"{"path":"/dev/sda","size":1000,"serial":"S1","type":"disk","mountpoints":[null]}"#);
         let used = disk(
             r#"{"path":"/dev/sdb","size":10,"type":"disk","ro":true,"children":
                 [{"path":"/dev/sdb1","type":"part","mountpoints":["/data"]}]}"#,

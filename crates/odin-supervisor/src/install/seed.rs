@@ -130,7 +130,8 @@ mod tests {
         let site = directory.path().join("site.toml");
         fs::write(&site, "[host]\nname = \"gpu-01\"\n").expect("a file");
         assert_eq!(read(&site).expect("a seed").install, None);
-        fs::write(directory.path().join("install.toml"), "disk = \"serial=S1\"\nerase = \"S1\"\n").expect("a file");
+        fs::write(directory.path().join("install.toml"), "disk = \"serial=S1\"\nerase = \"S1\"\n")
+            .expect("a file");
         let seed = read(directory.path()).expect("a seed");
         assert!(seed.site.contains("gpu-01"));
         let install = seed.install.expect("one");

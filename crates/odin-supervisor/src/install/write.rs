@@ -81,10 +81,12 @@ pub fn write(plan: &Plan, observer: &dyn Observer) -> Result<Written> {
 pub fn plant(disk: &Path, seed: &Seed) -> Result<()> {
     // The kernel still knows the partitions of before.
     disks::run(Command::new("blockdev").arg("--rereadpt").arg(disk), "read the new partition table")?;
-    disks::run(Command::new("udevadm").args(["settle", "--timeout=30"]), "wait for the partitions").map(drop).or_else(
-        // Where no udev runs, nothing has to be waited for.
-        |_| Ok::<(), Error>(()),
-    )?;
+    disks::run(Command::new("udevadm").args(["settle", "--timeout=30"]), "wait for the partitions")
+        .map(drop)
+        .or_else(
+            // Where no udev runs, nothing has to be waited for.
+            |_| Ok::<(), Error>(()),
+        )?;
     let devices = disks::list()?;
     let esp = devices
         .iter()

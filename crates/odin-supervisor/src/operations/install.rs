@@ -102,4 +102,3 @@ pub fn apply(prepared: &Prepared, observer: &dyn Observer) -> Result<Outcome> {
 fn in_words(contents: &[String]) -> String {
     if contents.is_empty() { "nothing that is known".to_owned() } else { contents.join(", ") }
 }
-

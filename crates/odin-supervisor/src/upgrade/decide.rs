@@ -204,7 +204,9 @@ pub fn at_boot(record: Option<&Record>, seen: &Seen, answers: &Answers) -> Vec<S
     match record.state {
         State::Confirmed | State::FellBack | State::Stranded => ended(record, seen, answers),
         State::Staging | State::Staged if record.staged_boot == seen.boot => Vec::new(),
-        State::Staging | State::Staged | State::Booted if booted(&record.to) => on_trial(record, seen, answers),
+        State::Staging | State::Staged | State::Booted if booted(&record.to) => {
+            on_trial(record, seen, answers)
+        }
         State::FallingBack if booted(&record.to) => fall_back(record, seen),
         _ if booted(&record.from) => fell_back(record, seen),
         _ => given_up(record, seen, format!("{} was booted instead", seen.booted.display())),
@@ -228,10 +230,7 @@ fn without_record(seen: &Seen) -> Vec<Step> {
 /// the installer's write and the hook, where the power may go.
 fn pin(seen: &Seen) -> Vec<Step> {
     if seen.booted_is_default && !seen.pinned {
-        return vec![
-            Step::Keep(Role::KnownGood, seen.booted.clone()),
-            Step::Default(seen.booted.clone()),
-        ];
+        return vec![Step::Keep(Role::KnownGood, seen.booted.clone()), Step::Default(seen.booted.clone())];
     }
     Vec::new()
 }
@@ -346,7 +345,9 @@ fn fall_back(record: &Record, seen: &Seen) -> Vec<Step> {
 fn fell_back(record: &Record, seen: &Seen) -> Vec<Step> {
     let reason = match record.state {
         State::Staging => "the power went while it was being staged; it may never have been tried",
-        State::Staged => "it did not come up: it panicked, hung, was reset or lost power before it was judged",
+        State::Staged => {
+            "it did not come up: it panicked, hung, was reset or lost power before it was judged"
+        }
         State::Booted => "it came up and ended without a verdict: it hung, was reset or lost power",
         _ => record.reason.as_deref().unwrap_or("it was given up"),
     };
@@ -388,10 +389,7 @@ fn given_up(record: &Record, seen: &Seen, reason: String) -> Vec<Step> {
 pub fn by_hand(record: Option<&Record>, seen: &Seen, answers: &Answers, force: bool) -> Vec<Step> {
     let Some(record) = record else { return Vec::new() };
     if record.cordoned {
-        return vec![
-            Step::Uncordon,
-            Step::Save(Box::new(Record { cordoned: false, ..record.clone() })),
-        ];
+        return vec![Step::Uncordon, Step::Save(Box::new(Record { cordoned: false, ..record.clone() }))];
     }
     let on_trial = matches!(record.state, State::Booted | State::FallingBack | State::Stranded);
     if !on_trial || record.to.system != seen.booted {

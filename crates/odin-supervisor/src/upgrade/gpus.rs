@@ -56,7 +56,8 @@ pub fn worse(baseline: &[Gpu], now: &[Gpu], faults: &[u64]) -> Vec<String> {
             found.push(format!("{} {} is gone", before.name, before.uuid));
             continue;
         };
-        let shown = |value: Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+        let shown =
+            |value: Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
         for (what, before_value, after_value) in [
             ("PCIe generation", before.pcie_generation, after.pcie_generation),
             ("PCIe width", before.pcie_width, after.pcie_width),

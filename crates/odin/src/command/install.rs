@@ -37,7 +37,9 @@ fn ask(prepared: &Prepared) -> Result<(), Failure> {
     let name = &prepared.plan.name;
     let refused = |reason: String| Failure::Own { action: format!("install to {name}"), reason };
     if !std::io::stdin().is_terminal() {
-        return Err(refused("nobody can be asked here: --yes agrees, or a seed with an install.toml".to_owned()));
+        return Err(refused(
+            "nobody can be asked here: --yes agrees, or a seed with an install.toml".to_owned(),
+        ));
     }
     words::tell(&prepared.plan.to_string());
     words::tell(&format!("Type {name} to write to this disk:"));

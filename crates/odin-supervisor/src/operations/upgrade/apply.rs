@@ -7,8 +7,9 @@ use odin_model::event::{Event, Observer, StepState};
 
 use super::super::{Rollback, Upgrade, backup};
 use super::{
-    DataReturn, Ended, Error, Executor, Generation, Kind, Machine, NixOs, NvidiaSmi, Outcome, Record, Records,
-    Result, Role, Staging, State, Status, decide, failed, look, read, report, running, staged, store, ward,
+    DataReturn, Ended, Error, Executor, Generation, Kind, Machine, NixOs, NvidiaSmi, Outcome, Record,
+    Records, Result, Role, Staging, State, Status, decide, failed, look, read, report, running, staged,
+    store, ward,
 };
 use crate::appliance::Appliance;
 use crate::lock::Lock;
@@ -45,7 +46,8 @@ pub(in crate::operations) async fn apply(
     if let Some(record) = forgiven {
         store(appliance).save(&Record { forgiven: true, ..record })?;
     }
-    let record = install(appliance, &machine, found.to, Staging { snapshot, ..Staging::default() }, observer)?;
+    let record =
+        install(appliance, &machine, found.to, Staging { snapshot, ..Staging::default() }, observer)?;
     reboot(&machine, record.as_ref(), options.no_reboot)
 }
 
@@ -59,7 +61,8 @@ async fn snapshot(appliance: &Appliance, minor: bool, observer: &dyn Observer) -
         return Ok(None);
     }
     let records = Records::of(appliance);
-    let limit = SignedDuration::try_from(appliance.config.upgrade.fresh_backup).unwrap_or(SignedDuration::ZERO);
+    let limit =
+        SignedDuration::try_from(appliance.config.upgrade.fresh_backup).unwrap_or(SignedDuration::ZERO);
     if let Some(newest) = records.backup()
         && !minor
         && Timestamp::now().duration_since(newest.time) <= limit
@@ -189,10 +192,12 @@ fn previous(machine: &impl Machine, record: Option<&Record>, here: &Path) -> Res
     let before = record
         .filter(|record| record.state == State::Confirmed && record.to.system == here)
         .map(|record| record.from.system.clone());
-    before.into_iter().chain(kept).find(|system| system != here && system.exists()).ok_or_else(|| Error::Host {
-        action: "roll back".to_owned(),
-        reason: "no earlier generation was confirmed on this machine".to_owned(),
-        hint: "`odin upgrade apply PATH` goes to any generation, an older one too",
+    before.into_iter().chain(kept).find(|system| system != here && system.exists()).ok_or_else(|| {
+        Error::Host {
+            action: "roll back".to_owned(),
+            reason: "no earlier generation was confirmed on this machine".to_owned(),
+            hint: "`odin upgrade apply PATH` goes to any generation, an older one too",
+        }
     })
 }
 

@@ -23,7 +23,10 @@ pub(super) struct Plan {
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &Option<String>| {
-            value.as_deref().map_or("none", |value| if self.part == "bundle" { short(value) } else { value }).to_owned()
+            value
+                .as_deref()
+                .map_or("none", |value| if self.part == "bundle" { short(value) } else { value })
+                .to_owned()
         };
         write!(formatter, "{} {} -> {}", self.part, shown(&self.from), shown(&self.to))
     }
@@ -76,8 +79,10 @@ impl fmt::Display for History<'_> {
                 ("systemd", &parts.systemd),
                 ("k3s", &parts.k3s),
             ];
-            let mut shown: Vec<String> =
-                named.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?))).collect();
+            let mut shown: Vec<String> = named
+                .iter()
+                .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
+                .collect();
             shown.extend(record.to.bundle.as_deref().map(|digest| format!("bundle {}", short(digest))));
             shown.extend(record.snapshot.as_deref().map(|id| format!("snapshot {} before it", short(id))));
             writeln!(formatter, "    {}", shown.join(", "))?;

@@ -99,7 +99,8 @@ fn staging_twice_in_one_boot_is_one_attempt_and_keeps_the_snapshot() {
 #[test]
 fn asking_for_the_running_generation_withdraws_what_was_staged() {
     let now = seen("old", "boot-1").now;
-    let steps = at_stage(Some(&record(State::Staged)), &wish("old", "old"), "boot-1", now).expect("withdrawn");
+    let steps =
+        at_stage(Some(&record(State::Staged)), &wish("old", "old"), "boot-1", now).expect("withdrawn");
     assert_eq!(words(&steps), ["default old", "NoOneshot", "Disarm", "save fell back"]);
     let steps = at_stage(None, &wish("old", "old"), "boot-1", now).expect("nothing");
     assert_eq!(words(&steps), ["default old", "NoOneshot", "Disarm"]);
@@ -211,7 +212,10 @@ fn the_datastore_goes_back_only_with_another_minor_and_is_left_cordoned() {
     assert_eq!(words(&steps), ["Cordon", "save fell back"]);
     let Some(Step::Save(done)) = steps.last() else { panic!("{steps:?}") };
     assert_eq!(at_boot(Some(done), &there, &back), []);
-    assert_eq!(words(&by_hand(Some(done), &there, &Answers::default(), false)), ["Uncordon", "save fell back"]);
+    assert_eq!(
+        words(&by_hand(Some(done), &there, &Answers::default(), false)),
+        ["Uncordon", "save fell back"]
+    );
     // It never ran, or no snapshot was taken: the datastore stays.
     let staged = Record { state: State::Staged, ..record.clone() };
     let steps = at_boot(Some(&staged), &seen("old", "boot-3"), &Answers::default());

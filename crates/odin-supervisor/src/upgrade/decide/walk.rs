@@ -186,7 +186,13 @@ impl Walk {
                 let due = record.data.as_ref().is_some_and(|data| data.state == DataState::Due);
                 assert!(!due, "data was forgotten: {world:?}");
             }
-            State::Stranded => self.stranded += 1,
+            State::Stranded => {
+                self.stranded += 1;
+                // Only where the power went twice: after a good verdict had made
+                // it the default, and after a bad one, before that was undone.
+                assert!(world.good && world.cuts == 0, "{world:?}");
+                assert_eq!(world.default, old(), "{world:?}");
+            }
             // Waits for its reboot, in the boot it was staged in.
             State::Staging | State::Staged => assert_eq!(world.booted, old(), "{world:?}"),
             State::Booted | State::FallingBack => {
@@ -202,7 +208,15 @@ impl Walk {
 
 fn walk(behaviour: New, kind: Kind, data: Option<DataReturn>, k3s: &str) -> Walk {
     let from = generation("old", "1.35.6+k3s1");
-    let wish = Wish { kind, from, to: generation("new", k3s), snapshot: Some("aaaa".into()), data, failed_before: Vec::new(), gpus: Vec::new() };
+    let wish = Wish {
+        kind,
+        from,
+        to: generation("new", k3s),
+        snapshot: Some("aaaa".into()),
+        data,
+        failed_before: Vec::new(),
+        gpus: Vec::new(),
+    };
     let world = World {
         new: behaviour,
         booted: old(),
@@ -237,15 +251,14 @@ fn walk(behaviour: New, kind: Kind, data: Option<DataReturn>, k3s: &str) -> Walk
 
 #[test]
 fn whatever_happens_the_machine_comes_to_rest_and_says_why() {
-    let due = |datastore_only| {
-        Some(DataReturn { snapshot: "aaaa".into(), datastore_only, state: DataState::Due })
-    };
+    let due =
+        |datastore_only| Some(DataReturn { snapshot: "aaaa".into(), datastore_only, state: DataState::Due });
     for behaviour in [New::DoesNotBoot, New::Hangs, New::WithoutOdin, New::Blind, New::Comes] {
         for k3s in ["1.35.8+k3s1", "1.36.2+k3s1"] {
             let upgrade = walk(behaviour, Kind::Upgrade, None, k3s);
             assert!(upgrade.rests > 10 && upgrade.fell_back > 0, "{behaviour:?}");
             assert_eq!(upgrade.confirmed > 0, behaviour == New::Comes, "{behaviour:?}");
-            assert_eq!(upgrade.stranded, 0, "{behaviour:?}: the boot loader keeps its word");
+            assert!(upgrade.stranded == 0 || behaviour == New::Comes, "{behaviour:?}");
             for data in [None, due(true), due(false)] {
                 assert!(walk(behaviour, Kind::Rollback, data, k3s).rests > 10, "{behaviour:?}");
             }

@@ -21,6 +21,9 @@ LAB = ROOT / "tests" / "lab"
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 # With and without the rule of equal signs that `-q` leaves out.
 PYTEST = re.compile(r"^=* ?((?:\d+ \w+(?:, )?)+) in [\d.]+s", re.MULTILINE)
+# What pytest, cargo and rustc say went wrong.
+REASON = re.compile(r"^(?:E  |FAILED |ERROR |error(?:\[|:)|thread '.*' .*panicked at|---- )")
+REASONS = 30  # lines a suite may repeat at the end
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,11 @@ SUITES = {
 }
 
 
-def run(suite: Suite) -> Counts:
-    """Runs one suite, passing its output on, and reads its counts from it."""
+def run(suite: Suite) -> tuple[Counts, list[str]]:
+    """Runs one suite, passing its output on.
+
+    Returns the counts it shows and the lines that say what went wrong.
+    """
     print(f"\n=== {suite.name}: {' '.join(suite.command)}", flush=True)
     started = time.monotonic()
     process = subprocess.Popen(
@@ -185,7 +191,7 @@ def run(suite: Suite) -> Counts:
         f"=== {suite.name}: exit {status} after {time.monotonic() - started:.0f} s",
         flush=True,
     )
-    return counts
+    return counts, [line for line in lines if REASON.match(line)] if counts.failed else []
 
 
 def read_counts(kind: str, output: str, status: int) -> Counts:
@@ -213,16 +219,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", action="append", help="name of a suite; may be repeated")
     chosen = parser.parse_args(arguments)
     total = Counts()
-    failed = []
+    failed = {}
     for suite in SUITES[chosen.set]:
         if chosen.only and suite.name not in chosen.only:
             continue
-        counts = run(suite)
+        counts, reasons = run(suite)
         if counts.failed:
-            failed.append(suite.name)
+            failed[suite.name] = reasons
         total.add(counts)
-    if failed:
-        print(f"\nfailed suites: {', '.join(failed)}")
+    # Again, and last: a log that is cut keeps its end.
+    for name, reasons in failed.items():
+        print(f"\nfailed suite: {name}\n{''.join(reasons[:REASONS])}", end="")
     print(
         f"\n{total.passed} passed, {total.failed} failed, {total.skipped} skipped",
         flush=True,

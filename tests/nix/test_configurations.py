@@ -60,7 +60,7 @@ def test_every_key_can_be_written(check: Checker, program: Path, tmp_path: Path)
     # Paths and names that are K3s' or the host's own keep their defaults.
     left_alone = {
         *(f"host.{key}" for key in ("name", "k3s-data-dir", "kubeconfig", "cri-socket")),
-        *("host.state-dir", "host.run-dir"),
+        *("host.state-dir", "host.run-dir", "host.lock-timeout"),
     }
     assert known - keys(settings) == left_alone
 

@@ -25,7 +25,7 @@ in
     services.k3s = {
       enable = true;
       # The minor is pinned: a release must not carry another than its lab runs
-      # (tests/nix_check compares them).
+      # (tests/nix compares them).
       package = pkgs.k3s_1_35;
       inherit (cfg) role tokenFile;
       clusterInit = isFirst;

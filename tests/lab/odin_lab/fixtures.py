@@ -25,7 +25,9 @@ DIAGNOSTICS = (
     "kubectl get nodes,pods,pvc -A -o wide",
     "kubectl get events -A --sort-by=.lastTimestamp | tail -n 25",
     "journalctl -b --no-pager -p warning -n 40",
-    "journalctl -b --no-pager -n 40 -u 'k3s*' -u 'odin*'",
+    # Apart: the components of K3s write so much that nothing else is left.
+    "journalctl -b --no-pager -n 40 -u 'k3s*'",
+    "journalctl -b --no-pager -n 60 -u k3s.service -u 'odin*'",
 )
 
 
@@ -82,7 +84,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     report = yield
     if report.failed:
         for machine in _live:
-            report.sections.append((f"machine {machine.name}", _diagnose(machine)))
+            report.sections.append((f"machine {machine.identifier}", _diagnose(machine)))
     return report
 
 

@@ -67,7 +67,7 @@ class Machine(Shell):
     ) -> None:
         self.name = name
         self.say = say
-        self._identifier = identifier or name
+        self.identifier = identifier or name
         self._keep = keep
         self._parts = tuple(parts)
         self._binds = {Path(host): guest for host, guest in (binds or {}).items()}
@@ -97,7 +97,7 @@ class Machine(Shell):
         for part in self._parts:
             part.prepare(self.say)
         if self._record is None:
-            self._record = registry.claim(self._identifier, self.name, self._keep)
+            self._record = registry.claim(self.identifier, self.name, self._keep)
             layout.create(self._record, lower)
             for part in self._parts:
                 directory = self._record.directory

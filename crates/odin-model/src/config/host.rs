@@ -1,7 +1,9 @@
 //! The machine and where its parts lie; the defaults are K3s' own paths.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::{Deserialize, Serialize};
 
 use super::{Impossible, require_absolute};
@@ -28,6 +30,10 @@ pub struct Host {
     pub state_dir: PathBuf,
     /// Directory of sockets and the lock; gone after a reboot.
     pub run_dir: PathBuf,
+    /// How long an operation waits for another one of this machine to end,
+    /// before it is refused as busy.
+    #[serde(with = "compact::required")]
+    pub lock_timeout: Duration,
 }
 
 /// What a machine is in its cluster.
@@ -52,6 +58,7 @@ impl Default for Host {
             cri_socket: "/run/k3s/containerd/containerd.sock".into(),
             state_dir: "/var/lib/odin".into(),
             run_dir: "/run/odin".into(),
+            lock_timeout: Duration::from_secs(60),
         }
     }
 }

@@ -12,6 +12,7 @@ use odin_model::config::Role;
 use odin_model::event::{Event, Observer, Verb};
 
 use super::{Shared, control};
+use crate::lock;
 use crate::operations::{Apply, Request, Status};
 use crate::records::Records;
 use crate::wire::Line;
@@ -20,20 +21,27 @@ use crate::wire::Line;
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// How often a machine that is at work is looked at.
+const GLANCE: Duration = Duration::from_millis(250);
+
 /// Applies until it succeeded once.
 pub(super) async fn run(shared: Arc<Shared>) {
     let config = &shared.appliance.config;
     if config.host.role == Role::Agent || !config.apply.bundle.exists() {
         return;
     }
-    if let Some(undone) = Records::of(&shared.appliance).undone()
-        && Bundle::open(&config.apply.bundle).is_ok_and(|bundle| bundle.digest() == undone)
-    {
-        tracing::warn!(digest = undone, "the declared bundle was undone; `odin apply` brings it back");
-        return;
-    }
     let mut pause = FIRST;
     loop {
+        // What is under way may be an undo; its end decides whether to begin.
+        while lock::holder(&config.host.run_dir).is_some() {
+            tokio::time::sleep(GLANCE).await;
+        }
+        if let Some(undone) = Records::of(&shared.appliance).undone()
+            && Bundle::open(&config.apply.bundle).is_ok_and(|bundle| bundle.digest() == undone)
+        {
+            tracing::warn!(digest = undone, "the declared bundle was undone; `odin apply` brings it back");
+            return;
+        }
         let observer: Arc<dyn Observer> = Arc::new(log);
         let line = control::carry_out(&shared, Request::Apply(Apply::default()), observer).await;
         if matches!(&line, Line::Outcome(outcome) if outcome.status == Status::Done) {

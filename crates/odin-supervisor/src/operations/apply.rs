@@ -38,7 +38,7 @@ pub(super) async fn apply(
     options: &Apply,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let _lock = Lock::take(&appliance.config.host.run_dir, "apply")?;
+    let _lock = Lock::take(&appliance.config.host, "apply", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let changes = apply_locked(appliance, options, observer).await?;
     Ok(outcome(&changes))
@@ -75,7 +75,7 @@ pub(super) async fn apply_locked(
 }
 
 pub(super) async fn undo(appliance: &Appliance, observer: &dyn Observer) -> Result<Outcome> {
-    let _lock = Lock::take(&appliance.config.host.run_dir, "undo")?;
+    let _lock = Lock::take(&appliance.config.host, "undo", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;

@@ -46,7 +46,7 @@ pub(super) async fn now(appliance: &Appliance, observer: &dyn Observer) -> Resul
 /// Takes a snapshot with tags of its own besides ODIN's.
 pub(super) async fn take(appliance: &Appliance, observer: &dyn Observer, tags: &[&str]) -> Result<Outcome> {
     let backup = appliance.backup("back up")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "back up")?;
+    let _lock = Lock::take(&appliance.config.host, "back up", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let plan = odin_backup::source::plan(&sources::of(appliance, backup)?, odin_backup::source::probe)?;
     let hooks = PodHooks::new(&appliance.config.host.kubeconfig);
@@ -125,9 +125,13 @@ pub(super) fn show(appliance: &Appliance, id: &str) -> Result<Outcome> {
     ))
 }
 
-pub(super) fn check(appliance: &Appliance, read_data: bool, observer: &dyn Observer) -> Result<Outcome> {
+pub(super) async fn check(
+    appliance: &Appliance,
+    read_data: bool,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
     let backup = appliance.backup("check backups")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "check the repository")?;
+    let _lock = Lock::take(&appliance.config.host, "check the repository", observer).await?;
     let depth = if read_data { CheckDepth::ReadData } else { CheckDepth::Structure };
     let report = tokio::task::block_in_place(|| {
         open(appliance, backup)?.check(depth, observer).map_err(crate::Error::from)
@@ -136,7 +140,7 @@ pub(super) fn check(appliance: &Appliance, read_data: bool, observer: &dyn Obser
     Ok(Outcome::new(status, Checked(&report), &report))
 }
 
-pub(super) fn copy(appliance: &Appliance, target: &str, observer: &dyn Observer) -> Result<Outcome> {
+pub(super) async fn copy(appliance: &Appliance, target: &str, observer: &dyn Observer) -> Result<Outcome> {
     let backup = appliance.backup("copy backups")?;
     let Some(copy) = backup.copies.iter().find(|copy| copy.name == target) else {
         return Err(crate::Error::NotDeclared {
@@ -144,7 +148,7 @@ pub(super) fn copy(appliance: &Appliance, target: &str, observer: &dyn Observer)
             key: format!("[[backup.copies]] with the name {target:?}"),
         });
     };
-    let _lock = Lock::take(&appliance.config.host.run_dir, "copy backups")?;
+    let _lock = Lock::take(&appliance.config.host, "copy backups", observer).await?;
     let settings = settings(appliance, &copy.repository, &copy.password_file)?;
     let ids = tokio::task::block_in_place(|| -> Result<_> {
         let source = open(appliance, backup)?;
@@ -156,9 +160,9 @@ pub(super) fn copy(appliance: &Appliance, target: &str, observer: &dyn Observer)
     Ok(Outcome::new(Status::Done, text, &json!({ "target": target, "snapshots": ids })))
 }
 
-pub(super) fn forget(appliance: &Appliance, dry_run: bool) -> Result<Outcome> {
+pub(super) async fn forget(appliance: &Appliance, dry_run: bool, observer: &dyn Observer) -> Result<Outcome> {
     let backup = appliance.backup("forget backups")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "forget backups")?;
+    let _lock = Lock::take(&appliance.config.host, "forget backups", observer).await?;
     let retention = backup.retention;
     let policy = Policy {
         last: retention.last,
@@ -180,9 +184,9 @@ pub(super) fn forget(appliance: &Appliance, dry_run: bool) -> Result<Outcome> {
     Ok(Outcome::new(status, Forgotten(&plan), &plan))
 }
 
-pub(super) fn drill(appliance: &Appliance, observer: &dyn Observer) -> Result<Outcome> {
+pub(super) async fn drill(appliance: &Appliance, observer: &dyn Observer) -> Result<Outcome> {
     let backup = appliance.backup("drill")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "drill")?;
+    let _lock = Lock::take(&appliance.config.host, "drill", observer).await?;
     let found = tokio::task::block_in_place(|| -> Result<_> {
         let repository = open(appliance, backup)?;
         let newest = repository.resolve("latest")?;

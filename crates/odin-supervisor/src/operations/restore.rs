@@ -37,10 +37,10 @@ pub(super) async fn apply(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     if let Some(into) = &options.to {
-        return extract(appliance, options, into, observer);
+        return extract(appliance, options, into, observer).await;
     }
     let backup = appliance.backup("restore")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "restore")?;
+    let _lock = Lock::take(&appliance.config.host, "restore", observer).await?;
     let state = appliance.jobs_dir();
     make_private_dir(&state)?;
     let host = Machine { appliance, observer };
@@ -77,14 +77,14 @@ pub(super) async fn apply(
     Ok(Outcome::new(Status::Done, text, &record))
 }
 
-fn extract(
+async fn extract(
     appliance: &Appliance,
     options: &Restore,
     into: &std::path::Path,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let backup = appliance.backup("restore")?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "restore into a directory")?;
+    let _lock = Lock::take(&appliance.config.host, "restore into a directory", observer).await?;
     let done = tokio::task::block_in_place(|| -> Result<_> {
         let repository = super::backup::open(appliance, backup)?;
         let snapshot = repository.resolve(&options.id)?;

@@ -71,7 +71,7 @@ impl Place {
             format!(
                 "[host]\nname = \"box\"\nrole = \"agent\"\nk3s-unit = \"no-such.service\"\n\
                  k3s-data-dir = \"{root}/k3s\"\nkubeconfig = \"{root}/kubeconfig\"\n\
-                 state-dir = \"{root}/state\"\nrun-dir = \"{root}/run\"\n\
+                 state-dir = \"{root}/state\"\nrun-dir = \"{root}/run\"\nlock-timeout = \"0s\"\n\
                  [apply]\nbundle = \"{root}/out/bundle\"\n\
                  [backup]\nrepository = \"{root}/repository\"\npassword-file = \"{root}/password\"\n\
                  [[backup.sources]]\nname = \"data\"\nkind = \"directory\"\npath = \"{root}/data\"\n{more}\n"

@@ -42,7 +42,7 @@ pub(in crate::operations) async fn apply(
     }
     let minor = found.from.k3s_minor() != found.to.k3s_minor();
     let snapshot = snapshot(appliance, minor, observer).await?;
-    let _lock = Lock::take(&appliance.config.host.run_dir, "upgrade")?;
+    let _lock = Lock::take(&appliance.config.host, "upgrade", observer).await?;
     if let Some(record) = forgiven {
         store(appliance).save(&Record { forgiven: true, ..record })?;
     }
@@ -124,7 +124,7 @@ pub(in crate::operations) async fn rollback(
     let record = store.load()?;
     match &record {
         Some(record) if matches!(record.state, State::Staging | State::Staged) => {
-            let _lock = Lock::take(&appliance.config.host.run_dir, "roll back")?;
+            let _lock = Lock::take(&appliance.config.host, "roll back", observer).await?;
             machine.point_profile(&here)?;
             staged(appliance, &machine, read(&machine, &here)?, Staging::default())?;
             let text = format!("{} is not tried: it was withdrawn", record.to.name());
@@ -146,7 +146,7 @@ pub(in crate::operations) async fn rollback(
         // The present is kept before anything of it is replaced, for good.
         backup::take(appliance, observer, &[odin_backup::engine::HOLD]).await?;
     }
-    let _lock = Lock::take(&appliance.config.host.run_dir, "roll back")?;
+    let _lock = Lock::take(&appliance.config.host, "roll back", observer).await?;
     let staging = Staging { kind: Some(Kind::Rollback), snapshot: None, data };
     let record = install(appliance, &machine, to, staging, observer)?;
     reboot(&machine, record.as_ref(), options.no_reboot)

@@ -43,6 +43,21 @@ impl Appliance {
         Ok(Self { config, site_keys, file: file.to_owned() })
     }
 
+    /// Takes the `site.toml` that the installation left on the boot partition
+    /// into the state directory, where snapshots carry it. One that is there
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(crate) fn adopt_site(&self) -> Result<()> {
+        let (kept, planted) = (self.config.host.state_dir.join("site.toml"), Path::new(crate::install::SITE));
+        if kept.exists() || !planted.exists() {
+            return Ok(());
+        }
+        let content = fs::read(planted).map_err(Error::state("read", planted))?;
+        replace_file(&kept, &content)
+    }
+
     /// Reads the declaration with another repository in place of the declared
     /// one. A machine without any declaration gets an empty one: to be
     /// restored it needs the repository and its password and nothing else.

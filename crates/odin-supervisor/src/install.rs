@@ -9,6 +9,7 @@ pub mod plan;
 pub mod seed;
 pub mod write;
 
-/// Where the host's own values lie until the data partition has its own: on
-/// the boot partition, which the image has and installation can write.
+/// Where the host's own values lie until the daemon's first start takes them
+/// to the data partition: on the boot partition, which the image has and
+/// installation can write.
 pub const SITE: &str = "/boot/odin/site.toml";

@@ -10,6 +10,14 @@ let
   cfg = config.odin.upgrade;
   odin = lib.getExe config.odin.package;
   inherit (config) hardware;
+  # bootctl, systemctl and journalctl; k3s, by which a return of the datastore
+  # ends; nvidia-smi. None of the callers below has the system's own path.
+  tools = [
+    config.systemd.package
+    config.services.k3s.package
+  ]
+  ++ lib.optional config.odin.gpu.enable hardware.nvidia.package;
+  path = "PATH=${lib.makeBinPath tools}:$PATH";
   atBoot = {
     wantedBy = [ "multi-user.target" ];
     restartIfChanged = false;
@@ -34,7 +42,7 @@ in
     # not touch a running cluster. The name comes before NixOS' own check of the
     # inhibitors, which does not know `odin upgrade apply`.
     system.preSwitchChecks.odin = ''
-      ${odin} upgrade check "''${1-}" "''${2-}"
+      ${path} ${odin} upgrade check "''${1-}" "''${2-}"
     '';
 
     boot.loader = {
@@ -47,7 +55,7 @@ in
       # stays the default and the new one is set for one boot. First, because $?
       # is the result of writing them, which the script does not look at.
       systemd-boot.extraInstallCommands = lib.mkBefore ''
-        ${odin} upgrade stage --written "$?" "''${1-}"
+        ${path} ${odin} upgrade stage --written "$?" "''${1-}"
       '';
     };
 
@@ -63,15 +71,25 @@ in
           ${if config.odin.gpu.enable then "driver" else null} = hardware.nvidia.package.version;
         };
 
-    odin.settings.upgrade.deadline = cfg.deadline;
+    odin.settings.upgrade = {
+      inherit (cfg) deadline steady units;
+      fresh-backup = cfg.freshBackup;
+      free-store-mib = cfg.freeStoreMiB;
+      free-boot-mib = cfg.freeBootMiB;
+    };
 
     # The verdict, and what reboots when there can be none. The units ship with
     # the package; a switch is no boot.
     systemd.services = {
-      odin-confirm = atBoot;
+      odin-confirm = atBoot // {
+        path = tools;
+      };
       odin-trial = atBoot;
       # Started by a failure of the verdict alone.
       odin-fall-back.restartIfChanged = false;
+      # `odin upgrade` by hand is carried out here.
+      odin.path = tools;
+      "odin-job@".path = tools;
     };
 
     # A kernel that panics and an initrd that fails reboot, into the old entry.

@@ -78,10 +78,12 @@ class Nixos:
         (profiles / "system-1-link").symlink_to(path(self._first))
         (profiles / "system").symlink_to("system-1-link")
         layout.write(
-            root / "boot/loader",
+            root / "boot",
             {
-                "loader.conf": "timeout 3\ndefault nixos-generation-1.conf\n",
-                "entries/nixos-generation-1.conf": (
+                # As `odin install` leaves it.
+                "odin/site.toml": '[host]\nname = "gpu-01"\n',
+                "loader/loader.conf": "timeout 3\ndefault nixos-generation-1.conf\n",
+                "loader/entries/nixos-generation-1.conf": (
                     f"title NixOS\noptions init={path(self._first)}/init panic=10\n"
                 ),
             },

@@ -208,11 +208,13 @@ fn parse(text: &str) -> Result<Vec<Device>> {
 pub fn pick<'a>(devices: &'a [Device], rule: &Rule) -> Result<&'a Device> {
     let disks: Vec<&Device> = devices.iter().filter(|device| device.is_disk()).collect();
     let fitting: Vec<&Device> = match rule {
-        // Not the medium this runs from, and no loop device.
+        // Not the medium this runs from, nor the stick with the seed, and no
+        // loop device.
         Rule::Only => disks
             .iter()
             .copied()
             .filter(|disk| disk.kind == "disk" && !disk.ro && disk.mounts().is_empty())
+            .filter(|disk| !disk.all().any(super::seed::is_on))
             .collect(),
         Rule::Serial(serial) => disks
             .iter()

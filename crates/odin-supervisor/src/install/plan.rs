@@ -183,7 +183,8 @@ mod tests {
                 [{"path":"/dev/sdb1","type":"part","mountpoints":["/data"]}]}"#,
         );
         let data = ["ext4".to_owned()];
-        let cases: [(&Device, &[String], Option<&str>, &[&str]); 6] = [
+        type Case<'a> = (&'a Device, &'a [String], Option<&'a str>, &'a [&'a str]);
+        let cases: [Case<'_>; 6] = [
             (&empty, &[], None, &[]),
             (&empty, &data, None, &["there is data on it; --erase S1"]),
             (&empty, &data, Some("S1"), &[]),

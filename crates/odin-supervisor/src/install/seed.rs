@@ -56,10 +56,12 @@ pub fn read(origin: &Path) -> Result<Seed> {
 /// The device labelled [`LABEL`]; none when there is none.
 #[must_use]
 pub fn find(devices: &[Device]) -> Option<PathBuf> {
-    let labelled = |device: &&Device| {
-        device.label.as_deref() == Some(LABEL) || device.partlabel.as_deref() == Some(LABEL)
-    };
-    devices.iter().flat_map(Device::all).find(labelled).map(|device| device.path.clone())
+    devices.iter().flat_map(Device::all).find(|device| is_on(device)).map(|device| device.path.clone())
+}
+
+/// Whether a device is labelled [`LABEL`].
+pub(super) fn is_on(device: &Device) -> bool {
+    device.label.as_deref() == Some(LABEL) || device.partlabel.as_deref() == Some(LABEL)
 }
 
 fn parse(origin: &Path, site_file: &Path, install_file: Option<&Path>) -> Result<Seed> {

@@ -1,13 +1,15 @@
 //! What happens next in an upgrade: pure functions of the record, of what is
 //! seen, and of the answers so far.
 //!
-//! Three rules make a loop of reboots impossible, and a walk through every
-//! state with the power cut after every step holds them (`decide/walk.rs`):
+//! Four rules make a loop of reboots impossible and leave a generation that is
+//! bootable and chosen whenever the power goes; a walk through every state with
+//! the power cut before every step holds them (`decide/walk.rs`):
 //!
 //! - The old entry is the default before the new one is set for one boot, and
 //!   until a good verdict. Whatever ends the trial, the next boot is the old.
-//! - ODIN reboots by itself only after it has written that it will, and not
-//!   when it finds that written by another boot.
+//! - ODIN reboots by itself only once the old entry is the default and that is
+//!   written down, and not when it finds that written by another boot.
+//! - What is the default, or is to be, is kept from garbage collection first.
 //! - A generation that fell back is not staged again until a person says so.
 
 use std::path::{Path, PathBuf};
@@ -68,6 +70,9 @@ pub struct Seen {
     pub boot: String,
     /// Whether its boot entry is the default.
     pub booted_is_default: bool,
+    /// Whether the default is there and boots another system. Both are false
+    /// where the boot loader tells no default.
+    pub another_is_default: bool,
     /// Whether ODIN made it the default.
     pub pinned: bool,
     /// Whether ODIN's state is there.
@@ -77,7 +82,7 @@ pub struct Seen {
 }
 
 /// Answers to what earlier steps asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Answers {
     /// The verdict on the running generation; the reason when it is bad.
     pub verdict: Option<std::result::Result<(), String>>,
@@ -147,6 +152,7 @@ pub fn at_stage(
         staged: same.map_or(now, |same| same.staged),
         staged_boot: boot.to_owned(),
         trial_boot: None,
+        left_boot: None,
         tried: None,
         ended: None,
         reason: None,
@@ -158,8 +164,8 @@ pub fn at_stage(
     };
     let staged = Record { state: State::Staged, ..staging.clone() };
     Ok(vec![
-        Step::Default(from.clone()),
         Step::Keep(Role::KnownGood, from.clone()),
+        Step::Default(from.clone()),
         Step::Save(Box::new(staging)),
         Step::Arm,
         Step::Oneshot(to.clone()),
@@ -202,6 +208,7 @@ pub fn at_boot(record: Option<&Record>, seen: &Seen, answers: &Answers) -> Vec<S
     let Some(record) = record else { return without_record(seen) };
     let booted = |generation: &Generation| generation.system == seen.booted;
     match record.state {
+        State::Stranded if booted(&record.from) => fell_back(record, seen),
         State::Confirmed | State::FellBack | State::Stranded => ended(record, seen, answers),
         State::Staging | State::Staged if record.staged_boot == seen.boot => Vec::new(),
         State::Staging | State::Staged | State::Booted if booted(&record.to) => {
@@ -215,13 +222,13 @@ pub fn at_boot(record: Option<&Record>, seen: &Seen, answers: &Answers) -> Vec<S
 
 /// Without a record nothing is on trial, unless the record cannot be seen: a
 /// generation that cannot mount ODIN's state, and is not the default, is one
-/// on trial. Going back needs no record and cannot loop: the next boot is the
-/// default's.
+/// on trial. Going back needs no record and cannot loop: the next boot is that
+/// of the default, which is known to be another.
 fn without_record(seen: &Seen) -> Vec<Step> {
-    match (seen.state_exists, seen.booted_is_default) {
-        (false, false) => vec![Step::Reboot],
-        _ => pin(seen),
+    if !seen.state_exists && seen.another_is_default {
+        return vec![Step::Reboot];
     }
+    pin(seen)
 }
 
 /// Makes the running default the default by ODIN's own hand: the boot loader's
@@ -277,6 +284,7 @@ fn on_trial(record: &Record, seen: &Seen, answers: &Answers) -> Vec<Step> {
         return vec![Step::Save(Box::new(Record {
             state: State::Booted,
             trial_boot: Some(seen.boot.clone()),
+            left_boot: None,
             tried: Some(seen.now),
             ..record.clone()
         }))];
@@ -321,24 +329,33 @@ fn confirm(record: &Record, now: Timestamp, reason: Option<String>) -> Vec<Step>
 /// The old generation is the default and everything points at it.
 fn point_back(record: &Record) -> Vec<Step> {
     let from = &record.from.system;
-    vec![Step::Default(from.clone()), Step::NoOneshot, Step::Profile(from.clone())]
+    vec![
+        Step::Keep(Role::KnownGood, from.clone()),
+        Step::Default(from.clone()),
+        Step::NoOneshot,
+        Step::Profile(from.clone()),
+    ]
 }
 
-/// Still in the generation that was given up.
+/// Still in the generation that was given up. The reboot is written down after
+/// the old entry became the default: the power may go between the two, with
+/// this one the default by an earlier good verdict, and coming up in it again
+/// is then no sign of a boot loader that does not do what it is told.
 fn fall_back(record: &Record, seen: &Seen) -> Vec<Step> {
-    let mut steps = point_back(record);
-    if record.trial_boot.as_ref() == Some(&seen.boot) {
-        steps.push(Step::Reboot);
-    } else {
-        let given_up = record.reason.as_deref().unwrap_or("it was given up");
-        steps.push(Step::Save(Box::new(Record {
-            state: State::Stranded,
-            reason: Some(format!("{given_up}; the machine was rebooted and came up in it again")),
-            ended: Some(seen.now),
-            ..record.clone()
-        })));
-    }
-    steps
+    let next = match &record.left_boot {
+        None => Record { left_boot: Some(seen.boot.clone()), ..record.clone() },
+        Some(boot) if *boot == seen.boot => return vec![Step::Reboot],
+        Some(_) => {
+            let given_up = record.reason.as_deref().unwrap_or("it was given up");
+            Record {
+                state: State::Stranded,
+                reason: Some(format!("{given_up}; the machine was rebooted and came up in it again")),
+                ended: Some(seen.now),
+                ..record.clone()
+            }
+        }
+    };
+    point_back(record).into_iter().chain([Step::Save(Box::new(next))]).collect()
 }
 
 /// In the old generation again.
@@ -356,7 +373,7 @@ fn fell_back(record: &Record, seen: &Seen) -> Vec<Step> {
 
 fn given_up(record: &Record, seen: &Seen, reason: String) -> Vec<Step> {
     let mut steps = point_back(record);
-    let ran = matches!(record.state, State::Booted | State::FallingBack);
+    let ran = matches!(record.state, State::Booted | State::FallingBack | State::Stranded);
     let (data, reason) = match (&record.snapshot, ran && record.changes_k3s_minor()) {
         (Some(snapshot), true) => {
             let due = DataReturn { snapshot: snapshot.clone(), datastore_only: true, state: DataState::Due };

@@ -45,12 +45,26 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     serde_json::from_str(text).map_err(|error| format!("its list of entries cannot be read: {error}"))
 }
 
-/// The entry that boots a system. The one the next boot takes wins over
-/// another of the same system, so that nothing changes without need.
+/// The profile of ODIN's own whose one generation is what a trial falls back
+/// to. The installer of systemd-boot names entries
+/// `nixos-PROFILE-generation-NUMBER.conf`.
+pub const KNOWN_GOOD: &str = "odin-known-good";
+
+/// The entry that boots a system. That of [`KNOWN_GOOD`] wins over another of
+/// the same system: it stays in the menu however many generations are built
+/// after it, while an entry of the system profile goes at its limit, and with
+/// it the default that was set to it.
 #[must_use]
 pub fn find<'a>(entries: &'a [Entry], system: &Path) -> Option<&'a Entry> {
     let booting = || entries.iter().filter(|entry| entry.boots(system));
-    booting().find(|entry| entry.is_default).or_else(|| booting().next())
+    let lasting = |entry: &&Entry| entry.id.contains(KNOWN_GOOD);
+    booting().find(lasting).or_else(|| booting().find(|entry| entry.is_default)).or_else(|| booting().next())
+}
+
+/// The entry that the next boot takes; none when the boot loader does not tell.
+#[must_use]
+pub fn default(entries: &[Entry]) -> Option<&Entry> {
+    entries.iter().find(|entry| entry.is_default)
 }
 
 #[cfg(test)]
@@ -80,14 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn of_two_entries_of_one_system_the_default_is_taken() {
+    fn of_several_entries_of_one_system_the_lasting_one_is_taken_then_the_default() {
         let entry = |id: &str, is_default| Entry {
             id: id.into(),
             options: Some("init=/nix/store/aaaa/init".into()),
             is_default,
         };
-        let entries = [entry("one", false), entry("two", true)];
-        assert_eq!(find(&entries, Path::new("/nix/store/aaaa")).map(|entry| &*entry.id), Some("two"));
+        let (system, lasting) = (Path::new("/nix/store/aaaa"), "nixos-odin-known-good-generation-2.conf");
+        let entries = [entry("one", false), entry("two", true), entry(lasting, false)];
+        assert_eq!(find(&entries, system).map(|entry| &*entry.id), Some(lasting));
+        assert_eq!(find(&entries[..2], system).map(|entry| &*entry.id), Some("two"));
+        assert_eq!(default(&entries).map(|entry| &*entry.id), Some("two"));
+        assert_eq!(default(&entries[..1]), None);
     }
 
     #[test]

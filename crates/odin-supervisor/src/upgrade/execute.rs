@@ -50,7 +50,8 @@ impl<M: Machine> Executor<'_, M> {
         let entry = entries::find(&entries, &booted);
         Ok(Some(Seen {
             boot: self.machine.boot_id()?,
-            booted_is_default: entry.is_some_and(|entry| entry.is_default),
+            booted_is_default: entries::default(&entries).is_some_and(|entry| entry.boots(&booted)),
+            another_is_default: entries::default(&entries).is_some_and(|entry| !entry.boots(&booted)),
             pinned: entry.is_some_and(|entry| self.store.default_entry().as_ref() == Some(&entry.id)),
             state_exists: self.store.exists(),
             now: jiff::Timestamp::now(),

@@ -108,7 +108,7 @@ impl NixOs {
     /// systemd-boot writes entries for every profile in this directory, and
     /// counts its limit in each alone. A profile is a root of the collector.
     fn known_good(&self) -> Profile {
-        Profile::at(self.at("/nix/var/nix/profiles/system-profiles/odin-known-good"))
+        Profile::at(self.at("/nix/var/nix/profiles/system-profiles").join(entries::KNOWN_GOOD))
     }
 
     fn previous(&self) -> Profile {

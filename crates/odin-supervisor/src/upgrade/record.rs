@@ -37,8 +37,9 @@ pub enum State {
     FallingBack,
     /// The old generation runs again.
     FellBack,
-    /// It was given up and the machine came up in it all the same: a person
-    /// has to look. It is not rebooted a second time.
+    /// It was given up, the old one made the default, and the machine came up
+    /// in it all the same: the boot loader does not do what it is told, and a
+    /// person has to look. It is not rebooted a second time.
     Stranded,
 }
 
@@ -124,6 +125,10 @@ pub struct Record {
     /// The boot of the new generation that is judged.
     #[serde(default)]
     pub trial_boot: Option<String>,
+    /// The boot that leaves the new generation: the old one is the default
+    /// again, and one reboot is asked for.
+    #[serde(default)]
+    pub left_boot: Option<String>,
     /// When the trial began.
     #[serde(default)]
     pub tried: Option<Timestamp>,

@@ -46,6 +46,11 @@ fn a_rule_means_one_disk_or_none() {
     assert!(pick(&devices, &Rule::Only).is_err());
     let one: Vec<Device> = devices.into_iter().filter(|device| device.name() != "S1").collect();
     assert_eq!(pick(&one, &Rule::Only).expect("one").name(), "N1");
+    // The stick with the seed is none of them, mounted or not.
+    let seeded = LIST.replace("precious", "ODIN-SEED");
+    let seeded = parse(&seeded).expect("a listing");
+    assert_eq!(pick(&seeded, &Rule::Only).expect("one").name(), "N1");
+    assert_eq!(crate::install::seed::find(&seeded), Some("/dev/sda1".into()));
 }
 
 #[test]

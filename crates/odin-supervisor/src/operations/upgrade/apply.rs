@@ -122,18 +122,24 @@ pub(in crate::operations) async fn rollback(
     let store = store(appliance);
     let here = running(&machine, "roll back")?;
     let record = store.load()?;
+    let undecided = |record: &&Record| is_staged(record) || is_on_trial(record, &here);
+    if let (true, Some(record)) = (options.with_data, record.as_ref().filter(undecided)) {
+        return Err(Error::Host {
+            action: format!("roll back from {} with data", record.to.name()),
+            reason: "it has no good verdict yet".to_owned(),
+            hint: "`odin upgrade rollback` leaves it, data as it is; then `odin restore apply ID` brings a \
+                   snapshot back",
+        });
+    }
     match &record {
-        Some(record) if matches!(record.state, State::Staging | State::Staged) => {
+        Some(record) if is_staged(record) => {
             let _lock = Lock::take(&appliance.config.host, "roll back", observer).await?;
             machine.point_profile(&here)?;
             staged(appliance, &machine, read(&machine, &here)?, Staging::default())?;
             let text = format!("{} is not tried: it was withdrawn", record.to.name());
             return Ok(Outcome::new(Status::Done, text, record));
         }
-        Some(record)
-            if matches!(record.state, State::Booted | State::FallingBack | State::Stranded)
-                && record.to.system == here =>
-        {
+        Some(record) if is_on_trial(record, &here) => {
             return leave(appliance, &machine, record, observer);
         }
         _ => {}
@@ -152,6 +158,15 @@ pub(in crate::operations) async fn rollback(
     reboot(&machine, record.as_ref(), options.no_reboot)
 }
 
+fn is_staged(record: &Record) -> bool {
+    matches!(record.state, State::Staging | State::Staged)
+}
+
+/// Whether what runs is on trial, or was given up and runs all the same.
+fn is_on_trial(record: &Record, here: &Path) -> bool {
+    matches!(record.state, State::Booted | State::FallingBack | State::Stranded) && record.to.system == here
+}
+
 /// Leaves a generation on trial, as a bad verdict would.
 fn leave(
     appliance: &Appliance,
@@ -162,7 +177,7 @@ fn leave(
     let store = store(appliance);
     store.save(&Record {
         state: State::FallingBack,
-        trial_boot: Some(machine.boot_id()?),
+        left_boot: None,
         reason: Some("it was given up by hand".to_owned()),
         ..record.clone()
     })?;

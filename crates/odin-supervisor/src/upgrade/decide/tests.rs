@@ -7,6 +7,7 @@ fn seen(booted: &str, boot: &str) -> Seen {
         booted: format!("/nix/store/{booted}").into(),
         boot: boot.into(),
         booted_is_default: booted == "old",
+        another_is_default: booted != "old",
         pinned: true,
         state_exists: true,
         now: "2026-11-23T09:00:00Z".parse().expect("a time"),
@@ -64,7 +65,7 @@ fn staging_sets_the_way_back_before_the_way_on() {
     let now = seen("old", "boot-1").now;
     let steps = at_stage(None, &wish("old", "new"), "boot-1", now).expect("staged");
     let expected =
-        ["default old", "keep old as KnownGood", "save staging", "Arm", "oneshot new", "save staged"];
+        ["keep old as KnownGood", "default old", "save staging", "Arm", "oneshot new", "save staged"];
     assert_eq!(words(&steps), expected);
 }
 
@@ -108,8 +109,10 @@ fn asking_for_the_running_generation_withdraws_what_was_staged() {
 
 #[test]
 fn every_boot_has_its_steps() {
-    let back = ["default old", "NoOneshot", "profile old"];
+    let back = ["keep old as KnownGood", "default old", "NoOneshot", "profile old"];
     let falling = Record { reason: Some("no node".into()), state: State::FallingBack, ..booted() };
+    let left = Record { left_boot: Some("boot-2".into()), ..falling.clone() };
+    let stranded = Record { state: State::Stranded, ..left.clone() };
     let confirmed =
         ["keep old as Previous", "keep new as KnownGood", "profile new", "default new", "save confirmed"];
     let none = Answers::default();
@@ -126,9 +129,24 @@ fn every_boot_has_its_steps() {
         // It was reset, and somebody chose it again.
         (booted(), seen("new", "boot-3"), none.clone(), vec!["save booted"], ""),
         // It is given up.
-        (falling.clone(), seen("new", "boot-2"), none.clone(), [&back[..], &["Reboot"]].concat(), ""),
         (
             falling.clone(),
+            seen("new", "boot-2"),
+            none.clone(),
+            [&back[..], &["save falling back"]].concat(),
+            "no node",
+        ),
+        (left.clone(), seen("new", "boot-2"), none.clone(), vec!["Reboot"], ""),
+        // The power went before the old one was the default: it is left now.
+        (
+            falling.clone(),
+            seen("new", "boot-3"),
+            none.clone(),
+            [&back[..], &["save falling back"]].concat(),
+            "no node",
+        ),
+        (
+            left,
             seen("new", "boot-3"),
             none.clone(),
             [&back[..], &["save stranded"]].concat(),
@@ -136,6 +154,7 @@ fn every_boot_has_its_steps() {
         ),
         // The old one runs again.
         (falling, seen("old", "boot-3"), none.clone(), [&back[..], &["save fell back"]].concat(), "no node"),
+        (stranded, seen("old", "boot-4"), none.clone(), [&back[..], &["save fell back"]].concat(), "no node"),
         (
             record(State::Staging),
             seen("old", "boot-2"),
@@ -187,6 +206,8 @@ fn without_a_record_the_default_is_pinned_and_a_hidden_trial_ends() {
         (Seen { pinned: false, ..seen("new", "boot-1") }, vec![]),
         // The state cannot be seen: only a trial is not the default.
         (Seen { state_exists: false, ..seen("new", "boot-1") }, vec!["Reboot"]),
+        // No default is told: a reboot might lead here again.
+        (Seen { state_exists: false, another_is_default: false, ..seen("new", "boot-1") }, vec![]),
         (
             Seen { state_exists: false, pinned: false, ..seen("old", "boot-1") },
             vec!["keep old as KnownGood", "default old"],

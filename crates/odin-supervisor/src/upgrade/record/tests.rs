@@ -13,6 +13,7 @@ pub(crate) fn record(state: State) -> Record {
         staged: "2026-11-23T08:00:00Z".parse().expect("a time"),
         staged_boot: "boot-1".into(),
         trial_boot: None,
+        left_boot: None,
         tried: None,
         ended: None,
         reason: None,

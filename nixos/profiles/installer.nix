@@ -18,7 +18,7 @@ in
     description = "ODIN unattended installation";
     wantedBy = [ "multi-user.target" ];
     after = [ "multi-user.target" ];
-    # lsblk, wipefs, blockdev and mount.
+    # lsblk, wipefs and mount.
     path = [ pkgs.util-linux ];
     unitConfig.ConditionPathExists = "/dev/disk/by-label/ODIN-SEED";
     serviceConfig = {

@@ -112,7 +112,7 @@ def test_the_first_generation_is_pinned_by_the_firmware(nixos):
 
 
 def test_the_first_start_takes_up_what_the_installation_left(nixos):
-    nixos.succeed("cmp /boot/odin/site.toml /var/lib/odin/site.toml")
+    nixos.succeed("cmp /boot/odin-site.toml /var/lib/odin/site.toml")
     snapshot = json.loads(nixos.succeed("odin --json backup list"))[-1]
     shown = nixos.succeed(f"odin --json backup show {snapshot['id']}")
     assert "odin-site" in shown

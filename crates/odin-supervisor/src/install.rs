@@ -4,6 +4,7 @@
 //! is refused unless it is named again. What was written is read back from the
 //! disk and compared.
 
+pub mod boot_partition;
 pub mod disks;
 pub mod plan;
 pub mod seed;
@@ -12,4 +13,7 @@ pub mod write;
 /// Where the host's own values lie until the daemon's first start takes them
 /// to the data partition: on the boot partition, which the image has and
 /// installation can write.
-pub const SITE: &str = "/boot/odin/site.toml";
+pub const SITE: &str = "/boot/odin-site.toml";
+
+/// Its name on the boot partition.
+const SITE_FILE: &str = "odin-site.toml";

@@ -61,15 +61,13 @@ in
 
     # What `odin upgrade` compares between two generations, readable from a
     # closure that does not run.
-    environment.etc."odin/generation.json".source =
-      (pkgs.formats.json { }).generate "generation.json"
-        {
-          nixos = config.system.nixos.label;
-          kernel = config.boot.kernelPackages.kernel.version;
-          systemd = config.systemd.package.version;
-          k3s = lib.getVersion config.services.k3s.package;
-          ${if config.odin.gpu.enable then "driver" else null} = hardware.nvidia.package.version;
-        };
+    environment.etc."odin/generation.json".source = (pkgs.formats.json { }).generate "generation.json" {
+      nixos = config.system.nixos.label;
+      kernel = config.boot.kernelPackages.kernel.version;
+      systemd = config.systemd.package.version;
+      k3s = lib.getVersion config.services.k3s.package;
+      ${if config.odin.gpu.enable then "driver" else null} = hardware.nvidia.package.version;
+    };
 
     odin.settings.upgrade = {
       inherit (cfg) deadline steady units;

@@ -81,7 +81,7 @@ class Nixos:
             root / "boot",
             {
                 # As `odin install` leaves it.
-                "odin/site.toml": '[host]\nname = "gpu-01"\n',
+                "odin-site.toml": '[host]\nname = "gpu-01"\n',
                 "loader/loader.conf": "timeout 3\ndefault nixos-generation-1.conf\n",
                 "loader/entries/nixos-generation-1.conf": (
                     f"title NixOS\noptions init={path(self._first)}/init panic=10\n"

@@ -16,6 +16,7 @@ PACKAGES = {
     "debootstrap": "the root file system of the machines",
     "dosfstools": "the boot partition of the image that installation is tried with",
     "fdisk": "its partition table",
+    "mtools": "a look into its boot partition",
     "gcc": "the pause program, and SQLite inside kine",
     "iproute2": "the bridge between the machines",
     "libc6-dev": "static linking of the pause program",

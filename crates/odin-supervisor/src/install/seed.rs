@@ -82,26 +82,17 @@ fn parse(origin: &Path, site_file: &Path, install_file: Option<&Path>) -> Result
 
 /// A file system mounted for a moment.
 #[derive(Debug)]
-pub(super) struct Mounted {
-    pub(super) directory: PathBuf,
+struct Mounted {
+    directory: PathBuf,
 }
 
 impl Mounted {
     /// Mounts a device where nothing can write to it.
-    pub(super) fn read_only(device: &Path) -> Result<Self> {
-        Self::with(device, "ro,nosuid,nodev,noexec")
-    }
-
-    /// Mounts a device to write to it.
-    pub(super) fn writable(device: &Path) -> Result<Self> {
-        Self::with(device, "rw,nosuid,nodev,noexec,sync")
-    }
-
-    fn with(device: &Path, options: &str) -> Result<Self> {
+    fn read_only(device: &Path) -> Result<Self> {
         let directory = PathBuf::from(format!("/run/odin-install-{}", std::process::id()));
         fs::create_dir_all(&directory).map_err(Error::state("create", &directory))?;
         let mounted = run(
-            Command::new("mount").args(["-o", options]).arg(device).arg(&directory),
+            Command::new("mount").args(["-o", "ro,nosuid,nodev,noexec"]).arg(device).arg(&directory),
             &format!("mount {}", device.display()),
         );
         match mounted {

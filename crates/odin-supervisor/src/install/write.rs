@@ -1,24 +1,19 @@
-//! Writes the image, reads it back, and puts the host's own values beside it.
+//! Writes the image, reads it back and compares.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use odin_model::event::{Event, Observer, Unit};
 use rustix::fs::{Advice, OFlags, fadvise};
 use sha2::{Digest, Sha256};
 
-use super::disks;
 use super::plan::Plan;
-use super::seed::{Mounted, Seed};
 use crate::{Error, Result};
 
 /// Bytes that are read and written at once.
 const BLOCK: usize = 4 << 20;
-/// Type of the EFI system partition (UEFI specification, 5.3.3).
-const ESP: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 /// The first bytes of a zstd frame (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -72,39 +67,6 @@ pub fn write(plan: &Plan, observer: &dyn Observer) -> Result<Written> {
         });
     }
     Ok(Written { bytes, sha256: written })
-}
-
-/// Puts the host's own values on the boot partition of the disk.
-///
-/// # Errors
-/// When the disk has no boot partition, or it cannot be written.
-pub fn plant(disk: &Path, seed: &Seed) -> Result<()> {
-    // The kernel still knows the partitions of before.
-    disks::run(Command::new("blockdev").arg("--rereadpt").arg(disk), "read the new partition table")?;
-    // Where no udev runs, the kernel's own names are there at once; where it
-    // fails, the partition is missed below.
-    drop(disks::run(Command::new("udevadm").args(["settle", "--timeout=30"]), "wait for the partitions"));
-    let devices = disks::list()?;
-    let esp = devices
-        .iter()
-        .find(|device| device.path == disk)
-        .into_iter()
-        .flat_map(disks::Device::all)
-        .find(|device| device.parttype.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(ESP)))
-        .ok_or_else(|| Error::Host {
-            action: format!("write site.toml to {}", disk.display()),
-            reason: "the image has no EFI system partition".to_owned(),
-            hint: "use the image this project builds",
-        })?;
-    let mounted = Mounted::writable(&esp.path)?;
-    let directory = mounted.directory.join("odin");
-    std::fs::create_dir_all(&directory).map_err(Error::state("create", &directory))?;
-    let file = directory.join("site.toml");
-    let mut written = File::create(&file).map_err(Error::state("write", &file))?;
-    written
-        .write_all(seed.site.as_bytes())
-        .and_then(|()| written.sync_all())
-        .map_err(Error::state("write", &file))
 }
 
 /// Opens an image; one compressed by zstd is decompressed while it is read.

@@ -9,7 +9,7 @@ use super::{Outcome, Status};
 use crate::install::disks::{self, Rule};
 use crate::install::plan::{Plan, Wish};
 use crate::install::seed::Seed;
-use crate::install::{plan, seed, write};
+use crate::install::{boot_partition, plan, seed, write};
 use crate::{Error, Result};
 
 /// What is asked for.
@@ -87,7 +87,7 @@ pub fn apply(prepared: &Prepared, observer: &dyn Observer) -> Result<Outcome> {
     }
     let written = write::write(plan, observer)?;
     if let Some(seed) = &prepared.seed {
-        write::plant(&plan.disk, seed)?;
+        boot_partition::plant(&plan.disk, seed)?;
     }
     let text = format!(
         "{} holds the image: {} bytes, SHA-256 {} read back{}; remove the medium and reboot",

@@ -13,6 +13,7 @@ mod backup;
 mod host;
 mod secret;
 pub mod site;
+mod upgrade;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, Sour
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
+pub use upgrade::Upgrade;
 pub use verify::Verify;
 
 /// Largest `odin.toml` that is read, in bytes. A real one has a few KiB.
@@ -43,6 +45,8 @@ pub struct Config {
     /// What is backed up, when, to where. Absent: no backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
+    /// When a generation may be staged, and when it is good.
+    pub upgrade: Upgrade,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -130,6 +134,7 @@ impl Config {
         self.host.validate()?;
         self.apply.validate()?;
         secret::validate(&self.secrets)?;
+        self.upgrade.validate()?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

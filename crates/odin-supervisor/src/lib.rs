@@ -12,6 +12,7 @@ pub mod daemon;
 mod error;
 mod hooks;
 pub mod host;
+pub mod install;
 pub mod interrupt;
 pub mod job;
 pub mod lock;
@@ -19,6 +20,7 @@ pub mod operations;
 pub mod records;
 mod secrets;
 mod sources;
+pub mod upgrade;
 mod wire;
 
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod config;
+mod install;
 mod supervise;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.verb {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
+        Verb::Install(verb) => install::run(verb, arguments.json),
         verb => {
             let runtime = runtime()?;
             if let Verb::Job { base } = verb {
@@ -67,7 +69,7 @@ async fn carry_out(
     request: Request,
 ) -> Result<ExitStatus, Failure> {
     let observer: Arc<dyn Observer> = progress::observer(json);
-    let daemon = if local { None } else { client::connect(&appliance).await };
+    let daemon = if local || request.is_local() { None } else { client::connect(&appliance).await };
     let outcome = if let Some(daemon) = daemon {
         tokio::select! {
             biased;

@@ -85,6 +85,8 @@ fn every_bad_declaration_names_file_and_key() {
         ("[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"", "`file` or `generate`"),
         ("[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"\ngenerate = 4", "16 to 256"),
         ("[[secrets]]\nnamespace = \"A b\"\nname = \"b\"\nkey = \"c\"\ngenerate = 32", "secrets.namespace"),
+        ("[upgrade]\ndeadline = \"10s\"", "upgrade.deadline = \"10s\": must be longer than upgrade.steady"),
+        ("[upgrade]\nunits = [\"sshd\"]", "upgrade.units"),
         ("\u{0}\u{1}", "TOML"),
     ];
     for (text, named) in cases {

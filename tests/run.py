@@ -93,6 +93,12 @@ SUITES = {
             "check",
         ),
         Suite("tools", (PYTHON, "-m", "odin_lab.tools"), "check", environment=LAB_PATH),
+        Suite(
+            "gpu",
+            (PYTHON, "-m", "pytest", "-q", "tests/gpu"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
         Suite("nix tools", ("tests/nix/tools",), "check"),
         # What it skips, and why, is part of its output.
         Suite("nix", (PYTHON, "-m", "pytest", "-q", "-rs", "tests/nix"), "pytest"),

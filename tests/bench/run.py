@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
 from odin_lab import odin, paths, tools  # noqa: E402
 
-from odin_bench import apply, backup, report, supervisor, tree  # noqa: E402
+from odin_bench import apply, backup, gpu, report, supervisor, tree  # noqa: E402
 
 PAGE = paths.REPOSITORY / "docs" / "performance.md"
 
@@ -39,10 +39,11 @@ class Sizes:
     changes: int
     settle: float
     tree: tree.Shape
+    gpu: gpu.Sizes
 
 
-FULL = Sizes(objects=1000, runs=3, changes=100, settle=60, tree=tree.FULL)
-QUICK = Sizes(objects=100, runs=1, changes=10, settle=3, tree=tree.QUICK)
+FULL = Sizes(objects=1000, runs=3, changes=100, settle=60, tree=tree.FULL, gpu=gpu.FULL)
+QUICK = Sizes(objects=100, runs=1, changes=10, settle=3, tree=tree.QUICK, gpu=gpu.QUICK)
 
 
 def say(line: str) -> None:
@@ -58,6 +59,7 @@ def sections(
         "supervisor": lambda place: supervisor.measured(
             place, sizes.objects, sizes.changes, sizes.settle, say
         ),
+        "gpu": lambda place: gpu.measured(place, sizes.gpu, say),
         "backup": lambda place: [backup.measured(place, sizes.tree, sizes.runs, deadline, say)],
     }
     names = only or list(measurements)
@@ -75,7 +77,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--only",
         action="append",
-        choices=("apply", "supervisor", "backup"),
+        choices=("apply", "supervisor", "gpu", "backup"),
         help="only this; may be repeated; prints the page",
     )
     parser.add_argument(

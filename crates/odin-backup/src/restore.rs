@@ -275,6 +275,3 @@ pub(crate) fn stage<E: BackupEngine>(
     comparison.require_equal()?;
     Ok(comparison)
 }
-
-#[cfg(test)]
-mod tests;

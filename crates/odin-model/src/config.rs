@@ -10,6 +10,7 @@
 
 mod apply;
 mod backup;
+mod gpu;
 mod host;
 mod secret;
 pub mod site;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
+pub use gpu::{DCGM_LABELS, Gpu};
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
@@ -47,6 +49,9 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// When a generation may be staged, and when it is good.
     pub upgrade: Upgrade,
+    /// The GPUs. Absent: nothing is expected of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Gpu>,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -135,6 +140,7 @@ impl Config {
         self.apply.validate()?;
         secret::validate(&self.secrets)?;
         self.upgrade.validate()?;
+        self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

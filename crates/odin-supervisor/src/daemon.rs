@@ -8,6 +8,7 @@ mod notify;
 mod schedule;
 mod sockets;
 
+pub(crate) use notify::ready;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -68,7 +69,8 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     Ok(())
 }
 
-async fn termination() {
+/// SIGTERM or SIGINT.
+pub(crate) async fn termination() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {

@@ -10,6 +10,7 @@ mod bundle_in_force;
 pub mod client;
 pub mod daemon;
 mod error;
+pub mod gpu;
 mod hooks;
 pub mod host;
 pub mod install;

@@ -262,7 +262,7 @@ pub enum Status {
 }
 
 impl Outcome {
-    fn new(status: Status, text: impl ToString, data: &impl Serialize) -> Self {
+    pub(crate) fn new(status: Status, text: impl ToString, data: &impl Serialize) -> Self {
         // Every report is made of texts, numbers and lists; a report that
         // cannot be written as JSON still has its text.
         let data = serde_json::to_value(data).unwrap_or(serde_json::Value::Null);

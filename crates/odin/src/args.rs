@@ -77,6 +77,9 @@ pub(crate) enum Verb {
     /// Take up another generation of the system, with a way back
     #[command(subcommand)]
     Upgrade(Upgrade),
+    /// GPUs: what there is, how well it is, its metrics
+    #[command(subcommand)]
+    Gpu(Gpu),
     /// Carry out a job the daemon wrote down; its unit calls this
     #[command(hide = true)]
     Job {
@@ -88,6 +91,31 @@ pub(crate) enum Verb {
         /// Only this phase
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
         phase: Option<u8>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Gpu {
+    /// List the GPUs
+    List {
+        /// List what NVML has in place of GPUs: each field and getter with its metric, or the reason it has none
+        #[arg(long)]
+        coverage: bool,
+    },
+    /// Judge every GPU: what is wrong, how that is known, what to do
+    ///
+    /// Exit status 1 unless there are GPUs and all are healthy. They are measured against a baseline
+    /// (who they are, links, clocks, ECC totals), which odin-gpu.service records once all were healthy.
+    Health {
+        /// Make the GPUs as they are now the baseline
+        #[arg(long)]
+        record: bool,
+    },
+    /// Read the GPUs and serve their metrics; its unit calls this
+    Serve {
+        /// Another address than the declared one
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<std::net::SocketAddr>,
     },
 }
 
@@ -363,7 +391,12 @@ impl Verb {
     /// The request for the supervisor; none for what this program does itself.
     pub(crate) fn request(&self) -> Option<Request> {
         Some(match self {
-            Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Install(_) | Self::Job { .. } => {
+            Self::Supervise
+            | Self::Config(_)
+            | Self::Bundle(_)
+            | Self::Install(_)
+            | Self::Gpu(_)
+            | Self::Job { .. } => {
                 return None;
             }
             Self::Status => Request::Status,

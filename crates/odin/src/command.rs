@@ -3,6 +3,7 @@
 
 mod bundle;
 mod config;
+mod gpu;
 mod install;
 mod supervise;
 
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
         Verb::Install(verb) => install::run(verb, arguments.json),
+        Verb::Gpu(verb) => gpu::run(verb, arguments),
         verb => {
             let runtime = runtime()?;
             if let Verb::Job { base } = verb {

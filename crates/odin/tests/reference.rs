@@ -78,6 +78,11 @@ fn the_declaration_is_described_as_it_is() {
     check("config.md", &page);
 }
 
+#[test]
+fn the_metrics_of_the_gpus_are_described_as_they_are() {
+    check("metrics.md", &odin_gpu::reference::metrics());
+}
+
 /// A guide that quotes a message must quote what odin says.
 #[test]
 fn the_messages_of_the_guide_are_those_of_the_code() {

@@ -71,13 +71,19 @@ in
       ACTION=="add|bind", SUBSYSTEM=="pci", DRIVER=="nvidia", RUN+="${lib.getExe' toolkit "nvidia-ctk"} system create-dev-char-symlinks --create-all"
     '';
 
-    # The exporter and device plugin; the unit ships with the package.
+    # With the section GPUs are declared, and `odin verify` expects them.
+    odin.settings.gpu = {
+      # Of this very driver, whichever path NixOS took to it.
+      library = "${config.hardware.nvidia.package}/lib/libnvidia-ml.so.1";
+      listen = "0.0.0.0:${toString cfg.metricsPort}";
+    };
+
+    # Metrics, verdicts and device plugin; the unit ships with the package.
     systemd.services.odin-gpu = {
       wantedBy = [ "multi-user.target" ];
       wants = [ generator ];
       after = [ generator ];
-      # libnvidia-ml.so.1 of this very driver, whichever path NixOS took to it.
-      environment.LD_LIBRARY_PATH = lib.makeLibraryPath [ config.hardware.nvidia.package ];
+      restartTriggers = [ config.environment.etc."odin/odin.toml".source ];
     };
 
     # The driver is unfree; nothing else of that kind may slip in. nixpkgs.config

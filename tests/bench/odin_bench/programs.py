@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from importlib import metadata
 from pathlib import Path
 
 from odin_lab import odin, tools
@@ -50,4 +51,8 @@ def versions() -> list[str]:
             found.append(f"{name} not installed")
         else:
             found.append(" ".join(measure.run([path, question]).stdout.split()[:2]))
+    try:
+        found.append(f"nvitop-exporter {metadata.version('nvitop-exporter')}")
+    except metadata.PackageNotFoundError:
+        found.append("nvitop-exporter not installed")
     return found

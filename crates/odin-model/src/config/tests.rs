@@ -55,6 +55,13 @@ fn an_empty_declaration_is_a_server_without_backups() {
     let config = read("").expect("an empty file");
     assert_eq!(config.host.role, Role::Server);
     assert_eq!(config.backup, None);
+    assert_eq!(config.gpu, None);
+}
+
+#[test]
+fn an_empty_section_declares_gpus() {
+    let config = read("[gpu]").expect("GPUs");
+    assert_eq!(config.gpu, Some(Gpu::default()));
 }
 
 #[test]
@@ -78,6 +85,13 @@ fn every_bad_declaration_names_file_and_key() {
         ("[host]\nk3s-unit = \"k3s\"", "host.k3s-unit"),
         ("[apply]\nprune-limit = -1", "prune-limit"),
         ("[apply]\nallow-prune = [\"monitoring\"]", "apply.allow-prune"),
+        ("[gpu]\nlisten = \"9400\"", "gpu.listen"),
+        ("[gpu]\nlibrary = \"lib/nvml.so\"", "gpu.library"),
+        ("[gpu]\ninterval = \"0s\"", "gpu.interval"),
+        ("[gpu]\ndcgm-labels = [\"DCGM_FI_DEV_GPU_TEMP\"]", "gpu.dcgm-labels"),
+        ("[gpu]\nmaximum-age = \"1ms\"", "gpu.maximum-age"),
+        ("[gpu]\npod-resources-socket = \"kubelet.sock\"", "gpu.pod-resources-socket"),
+        ("[gpu]\nprice-per-gpu-hour = -1.0", "gpu.price-per-gpu-hour"),
         ("[backup]", "password-file"),
         ("[backup]\npassword-file = \"p\"", "backup.password-file"),
         ("[backup]\npassword-file = \"/p\"\nschedule = \"daily\"", "30 2 * * *"),

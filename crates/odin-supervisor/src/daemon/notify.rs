@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 
 /// Tells the service manager that the sockets answer.
-pub(super) fn ready() {
+pub(crate) fn ready() {
     send("READY=1");
 }
 

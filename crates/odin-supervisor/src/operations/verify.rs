@@ -3,6 +3,8 @@
 //! Every row tries something on this machine. What is not declared is absent,
 //! what this machine cannot show is not proven; neither is ever green.
 
+mod gpu;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ pub(super) async fn verify(appliance: &Appliance, phase: Option<u8>) -> Result<O
     let mut report = Report::default();
     if phase.is_none_or(|phase| phase == 1) {
         phase_one(appliance, &mut report).await;
+    }
+    if phase.is_none_or(|phase| phase == 2) {
+        report.rows.extend(gpu::phase_two(appliance).await);
     }
     if let Some(phase) = phase
         && report.rows.is_empty()
@@ -40,6 +45,7 @@ async fn phase_one(appliance: &Appliance, report: &mut Report) {
     }
     report.rows.push(backup_fresh(appliance, Timestamp::now()));
     report.rows.push(drill_passed(appliance, Timestamp::now()));
+    report.rows.extend(gpu::phase_one(appliance).await);
 }
 
 async fn cluster_rows(appliance: &Appliance) -> Result<Vec<Row>> {

@@ -28,7 +28,7 @@ pub(crate) async fn job(base: &Path) -> Result<(), Failure> {
 
 /// Logs to stderr, which the journal takes; `ODIN_LOG` sets levels as
 /// `tracing` reads them, for example `odin_cluster=debug`.
-fn start_log() {
+pub(super) fn start_log() {
     let filter = EnvFilter::try_from_env("ODIN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

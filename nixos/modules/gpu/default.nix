@@ -49,6 +49,10 @@ in
       device-name-strategy = "uuid";
     };
 
+    # The name by which NVIDIA's own charts find nodes with GPUs; Prometheus asks
+    # these for GPU metrics, and calls an alarm when there is no answer.
+    services.k3s.nodeLabel = [ "nvidia.com/gpu.present=true" ];
+
     # Needed by CUDA and never loaded on demand inside a container.
     boot.kernelModules = [ "nvidia_uvm" ];
 

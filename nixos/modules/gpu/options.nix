@@ -12,7 +12,10 @@ in
       example = false;
       description = ''
         Whether the machine has NVIDIA GPUs. When false no driver is built in,
-        nothing unfree is in the closure and no pod can ask for a GPU.
+        nothing unfree is in the closure and no pod can ask for a GPU. The node
+        registers with the label `nvidia.com/gpu.present=true` when true, by
+        which Prometheus finds its GPU metrics; on a node that is registered
+        already the label is changed with `kubectl label`.
       '';
     };
 

@@ -6,11 +6,14 @@ let
   isServer = cluster.role == "server";
   several = cluster.servers != [ ];
 
-  # docs.k3s.io, installation/requirements: inbound rules for nodes.
+  # docs.k3s.io, installation/requirements: inbound rules for nodes. And what
+  # Prometheus, which runs on one of them, asks of all: node exporter, GPU metrics.
   betweenNodes = {
     allowedTCPPorts = [
+      9100
       10250
     ]
+    ++ lib.optional config.odin.gpu.enable config.odin.gpu.metricsPort
     ++ lib.optionals isServer [
       2379
       2380

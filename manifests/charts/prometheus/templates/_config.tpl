@@ -53,6 +53,22 @@ scrape_configs:
       - source_labels: [__meta_kubernetes_pod_node_name]
         target_label: instance
 
+  # `odin gpu serve` is a unit of the host and no pod, so its nodes are found, not
+  # its endpoints: those that say they have GPUs. Its own labels `namespace` and
+  # `pod` tell who has a GPU, and no label of the target takes their place.
+  - job_name: gpu
+    kubernetes_sd_configs:
+      - role: node
+    relabel_configs:
+      - source_labels: [__meta_kubernetes_node_label_nvidia_com_gpu_present]
+        action: keep
+        regex: "true"
+      - source_labels: [__meta_kubernetes_node_address_InternalIP]
+        target_label: __address__
+        replacement: $1:{{ .Values.gpu.port }}
+      - source_labels: [__meta_kubernetes_node_name]
+        target_label: instance
+
   # One endpoint for the control plane. In K3s all its parts are one process with
   # one registry, and each of its ports answers with the same series; `keep` below
   # takes each family from one job only.

@@ -43,6 +43,22 @@
         }
       ];
     };
+    gpu = {
+      metrics.pricePerGpuHour = 2.5;
+      sharing = {
+        version = "v1";
+        sharing.timeSlicing.resources = [
+          {
+            name = "nvidia.com/gpu";
+            replicas = 4;
+          }
+        ];
+      };
+      remediation.actions = [
+        "taint"
+        "drain"
+      ];
+    };
     # Several servers: the datastore is etcd, whose snapshots need a command.
     cluster = {
       servers = [

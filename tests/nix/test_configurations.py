@@ -61,10 +61,10 @@ def test_every_key_can_be_written(check: Checker, program: Path, tmp_path: Path)
     left_alone = {
         *(f"host.{key}" for key in ("name", "k3s-data-dir", "kubeconfig", "cri-socket")),
         *("host.state-dir", "host.run-dir", "host.lock-timeout"),
-        # How GPUs are read and what they cost is written with odin.settings.gpu.
-        *(f"gpu.{key}" for key in ("interval", "deadline", "maximum-age", "idle-after")),
-        *(f"gpu.{key}" for key in ("dcgm-aliases", "dcgm-labels", "price-per-gpu-hour")),
-        "gpu.pod-resources-socket",
+        # How GPUs are read, and paths that are the kubelet's.
+        *("gpu.interval", "gpu.deadline", "gpu.maximum-age"),
+        *("gpu.pod-resources-socket", "gpu.device-plugin-dir", "gpu.kubelet-kubeconfig"),
+        "gpu.cdi-dirs",
     }
     assert known - keys(settings) == left_alone
 

@@ -68,7 +68,7 @@ pub(crate) async fn apply_with_copies(
     run.copies = copies;
     if !plan.converged() {
         observer.event(step("lease", StepState::Started));
-        let lease = Lease::acquire(cluster, settings).await?;
+        let lease = Lease::acquire(cluster, crate::lease::NAME, settings).await?;
         observer.event(step("lease", StepState::Done));
         let done = change(&mut run, lease, store).await;
         done?;

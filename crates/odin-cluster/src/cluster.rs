@@ -4,6 +4,7 @@
 //! limit and is repeated while the server is away or busy. An error that is
 //! left after that is an error; it never looks like an empty answer.
 
+mod amend;
 mod count;
 mod discovery;
 mod failure;

@@ -81,8 +81,8 @@ pub enum Error {
         /// `namespace/name` of the lease.
         lease: String,
     },
-    /// The lease was lost while applying.
-    #[error("stopped applying: the lease {lease} was lost: {reason}")]
+    /// The lease was lost while work was done under it.
+    #[error("stopped: the lease {lease} was lost: {reason}")]
     LeaseLost {
         /// `namespace/name` of the lease.
         lease: String,

@@ -1,4 +1,4 @@
-//! One `odin` applies at a time.
+//! One `odin` applies at a time, and one looks after nodes.
 //!
 //! The lease is renewed while it is held. A holder that could not renew in
 //! time stops before its next write and goes on only after a renewal that
@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, Mode, Patience, Resource};
 use crate::object::{Gvk, ObjectKey};
 use crate::settings::Settings;
 
-/// Name of the lease.
+/// Name of the lease for applying.
 pub(crate) const NAME: &str = "odin-apply";
 
 /// How often a foreign lease is looked at while it is waited for.
@@ -54,8 +54,8 @@ impl Drop for Lease {
 }
 
 impl Lease {
-    /// Takes the lease, waiting out a holder that does not renew.
-    pub(crate) async fn acquire(cluster: &Cluster, settings: &Settings) -> Result<Self, Error> {
+    /// Takes the lease of that name, waiting out a holder that does not renew.
+    pub(crate) async fn acquire(cluster: &Cluster, name: &str, settings: &Settings) -> Result<Self, Error> {
         let instance = RandomState::new().build_hasher().finish();
         let seat = Seat {
             cluster: cluster.clone(),
@@ -64,7 +64,7 @@ impl Lease {
                 group: "coordination.k8s.io".to_owned(),
                 kind: "Lease".to_owned(),
                 namespace: Some(settings.state_namespace.clone()),
-                name: NAME.to_owned(),
+                name: name.to_owned(),
             },
             identity: format!("{}/{instance:016x}", settings.holder),
             duration: settings.lease,
@@ -136,8 +136,8 @@ impl Seat {
     }
 
     async fn take(&self, settings: &Settings) -> Result<Value, Error> {
-        let action = "take the lease for applying";
-        let fail = |failure: crate::cluster::Failure| failure.into_error(action, &self.cluster);
+        let action = format!("take the lease {}", self.place());
+        let fail = |failure: crate::cluster::Failure| failure.into_error(&action, &self.cluster);
         let mut seen: Option<(Value, Instant)> = None;
         loop {
             let present = self.cluster.get(&self.resource, &self.key).await.map_err(fail)?;

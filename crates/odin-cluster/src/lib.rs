@@ -18,6 +18,8 @@ pub mod fields;
 pub mod health;
 pub mod inventory;
 mod lease;
+pub mod node_remedy;
+pub mod node_report;
 pub mod object;
 mod observation;
 mod observe;

@@ -116,7 +116,15 @@ impl Xids {
 
     /// How many came in the window before `now`.
     pub(crate) fn in_window(&self, now: Instant) -> usize {
-        self.recent.iter().filter(|at| now.saturating_duration_since(**at) <= WINDOW).count()
+        self.in_window_after(now, None)
+    }
+
+    /// How many of them came after a moment.
+    pub(crate) fn in_window_after(&self, now: Instant, moment: Option<Instant>) -> usize {
+        let counts = |at: &&Instant| {
+            now.saturating_duration_since(**at) <= WINDOW && moment.is_none_or(|moment| **at > moment)
+        };
+        self.recent.iter().filter(counts).count()
     }
 }
 

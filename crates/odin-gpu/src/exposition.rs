@@ -36,6 +36,7 @@ pub(crate) struct View {
     pub(crate) took: Option<Duration>,
     pub(crate) replaced: u64,
     pub(crate) failures: u64,
+    pub(crate) back_since: Option<Instant>,
     pub(crate) clock_events: [u64; crate::events::CLOCK_EVENTS],
     /// Labels of the one pod that has the whole device, each with a comma
     /// before it; empty when none or several have it.
@@ -68,6 +69,7 @@ impl View {
             took: front.sample.as_ref().map(|sample| sample.took),
             replaced: front.replaced,
             failures: front.failures,
+            back_since: front.back_since,
             clock_events: front.clock_events,
             pod: String::new(),
         }

@@ -134,7 +134,8 @@ impl Fleet {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    /// Whether every device was read once or is known not to answer.
+    pub(crate) fn is_settled(&self) -> bool {
         let now = Instant::now();
         let deadline = self.shared.options.deadline;
         let devices = match &self.shared.library().state {
@@ -229,7 +230,7 @@ fn keep_accounts(shared: &Arc<Shared>) {
 
 /// Starts a thread; a machine that cannot start one more says so in its log,
 /// and the part is seen as not read.
-pub(crate) fn spawn(name: &str, shared: &Arc<Shared>, run: fn(&Arc<Shared>)) {
+pub(crate) fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce(&Arc<Shared>) + Send + 'static) {
     let shared = Arc::clone(shared);
     let started =
         std::thread::Builder::new().name(name.to_owned()).stack_size(512 << 10).spawn(move || run(&shared));

@@ -17,6 +17,7 @@ pub use baseline::{Baseline, Recorded};
 pub use facts::Facts;
 
 use crate::catalogue::CATALOGUE;
+use crate::events::Xids;
 use crate::exposition::View;
 use crate::fleet::Fleet;
 use crate::identity::Identity;
@@ -162,8 +163,9 @@ impl Fleet {
         if let Some(identity) = &identity {
             let counted = self.shared.events.counted();
             let theirs = counted.xids.iter().filter(|((uuid, ..), _)| *uuid == identity.uuid);
-            for ((_, number, _), xids) in theirs.filter(|(_, xids)| xids.in_window(now) > 0) {
-                let found = found::of_xid(*number, xids.in_window(now));
+            let count = |xids: &Xids| xids.in_window_after(now, view.back_since);
+            for ((_, number, _), xids) in theirs.filter(|(_, xids)| count(xids) > 0) {
+                let found = found::of_xid(*number, count(xids));
                 if !findings.iter().any(|finding| finding.name == found.name) {
                     findings.push(found);
                 }

@@ -66,6 +66,13 @@ pub(crate) enum Condition {
     Gone,
 }
 
+impl Condition {
+    /// Whether only a reset, of the GPU or the machine, ends it.
+    pub(crate) fn needed_reset(self) -> bool {
+        matches!(self, Self::Failing(code) if code == Code::GPU_IS_LOST || code == Code::RESET_REQUIRED)
+    }
+}
+
 /// The place where the thread of one device puts what it read.
 #[derive(Debug)]
 pub(crate) struct Slot {
@@ -91,6 +98,9 @@ pub(crate) struct Front {
     pub(crate) failures: u64,
     /// Transitions of each clock event reason to active.
     pub(crate) clock_events: [u64; crate::events::CLOCK_EVENTS],
+    /// When it last answered again after it was lost or wanted a reset: what
+    /// was wrong before was mended by whatever brought it back.
+    pub(crate) back_since: Option<Instant>,
 }
 
 /// An identity with its labels written once.
@@ -116,6 +126,7 @@ impl Slot {
                 replaced: 0,
                 failures: 0,
                 clock_events: [0; crate::events::CLOCK_EVENTS],
+                back_since: None,
             }),
         }
     }

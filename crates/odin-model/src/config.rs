@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
-pub use gpu::{DCGM_LABELS, Gpu};
+pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, Remediation};
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
@@ -49,7 +49,8 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// When a generation may be staged, and when it is good.
     pub upgrade: Upgrade,
-    /// The GPUs. Absent: nothing is expected of them.
+    /// The GPUs: how they are watched, and how the cluster gets them. Absent:
+    /// nothing is expected of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
     /// What acceptance is measured against.

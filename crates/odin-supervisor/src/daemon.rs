@@ -3,6 +3,7 @@
 mod control;
 mod converge;
 mod drift;
+mod gpu;
 mod metrics;
 mod notify;
 mod schedule;
@@ -57,12 +58,13 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     let drift = tokio::spawn(drift::run(Arc::clone(&shared)));
     let converge = tokio::spawn(converge::run(Arc::clone(&shared)));
     let schedule = tokio::spawn(schedule::run(Arc::clone(&shared)));
+    let gpu = tokio::spawn(gpu::run(Arc::clone(&shared)));
     notify::ready();
     tracing::info!(run_dir = %run_dir.display(), "supervising");
     termination().await;
     notify::stopping();
     tracing::info!("stopping");
-    for task in serving.into_iter().chain([converge, drift, schedule]) {
+    for task in serving.into_iter().chain([converge, drift, schedule, gpu]) {
         task.abort();
     }
     sockets::remove(&run_dir);

@@ -4,25 +4,33 @@
 //! that hangs is no trouble of the supervisor's: one [`Fleet`] reads the GPUs,
 //! and what is made of it stands beside each other here. [`exporter`] serves
 //! the metrics and verdicts, [`baseline`] keeps what the GPUs are measured
-//! against. `list` and `health` ask the service, because it remembers XIDs;
+//! against, [`offer`] takes them to the kubelet. `list` and `health` ask the service, because it remembers XIDs;
 //! without it they read for themselves. `odin verify` asks the service alone.
 
 pub mod baseline;
 mod exporter;
+pub mod inventory;
+pub mod keeper;
 mod local;
+pub mod node;
+pub mod offer;
+pub mod plugin;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use odin_gpu::health::{Baseline, Health};
-use odin_gpu::{Fleet, Options, PodSource, coverage};
-use odin_model::config::Gpu;
+use odin_gpu::{Devices, Fleet, Options, PodSource, coverage};
+use odin_model::config::{Exporter, Gpu};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::appliance::Appliance;
 use crate::operations::{Outcome, Status};
 use crate::{Error, Result};
+pub use inventory::Inventory;
+pub use keeper::{Keeper, Offer};
+pub use offer::Offering;
 
 /// Directory of processes.
 const PROC: &str = "/proc";
@@ -64,29 +72,63 @@ fn baseline_file(appliance: &Appliance) -> PathBuf {
     appliance.config.host.state_dir.join("gpu/baseline.json")
 }
 
-/// Reads the GPUs and serves what they are until it is told to stop.
+/// Reads the GPUs, serves what they are and offers them to the kubelet, as
+/// declared, until it is told to stop.
 ///
 /// # Errors
-/// When the address cannot be listened on. A missing driver is no error.
+/// When the address cannot be listened on, or the declared sharing cannot be
+/// used. A missing driver is no error, nor is a kubelet that is not there.
 pub async fn serve(appliance: &Appliance, listen: Option<&str>) -> Result<()> {
     let declared = declared(appliance);
-    let address = listen.unwrap_or(&declared.listen);
-    let listener = TcpListener::bind(address).await.map_err(|error| Error::Host {
-        action: format!("listen on {address}"),
-        reason: error.to_string(),
-        hint: "give another address with --listen, or end what has the port",
-    })?;
+    let listener = match declared.exporter {
+        Exporter::Odin => Some(bind(listen.unwrap_or(&declared.listen)).await?),
+        // The port is that of dcgm-exporter.
+        Exporter::Dcgm => None,
+    };
     let fleet = Fleet::start(options(appliance));
     // Aborted when it is dropped, however this ends.
     let mut tasks = JoinSet::new();
     tasks.spawn(watch_pods(fleet.clone(), declared.pod_resources_socket.clone()));
     tasks.spawn(baseline::keep(fleet.clone(), baseline_file(appliance)));
-    tracing::info!(address, "serving metrics of GPUs");
+    let offering = if appliance.config.gpu.is_some() {
+        offer::offer(&declared, Devices::of(&fleet, &declared.unhealthy_on), &mut tasks)?
+    } else {
+        Offering::none()
+    };
     crate::daemon::ready();
-    let served = exporter::serve(listener, fleet.clone()).await;
+    let served = tokio::select! {
+        served = expose(listener, fleet.clone(), offering) => served,
+        Some(ended) = tasks.join_next() => Err(Error::Host {
+            action: "watch the GPUs and offer them to the cluster".to_owned(),
+            reason: ended.err().map_or_else(|| "a part of it ended".to_owned(), |error| error.to_string()),
+            hint: "read the log of odin-gpu.service; systemd starts it again",
+        }),
+    };
+    tasks.shutdown().await;
     fleet.stop();
-    served.map_err(|error| Error::Host {
-        action: format!("serve on {address}"),
+    served
+}
+
+async fn bind(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| Error::Host {
+        action: format!("listen on {address}"),
+        reason: error.to_string(),
+        hint: "give another address with --listen, or end what has the port",
+    })
+}
+
+/// Serves the page where ODIN is the exporter, until the process is told to
+/// stop.
+async fn expose(listener: Option<TcpListener>, fleet: Fleet, offering: Offering) -> Result<()> {
+    let Some(listener) = listener else {
+        crate::daemon::termination().await;
+        return Ok(());
+    };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving metrics of GPUs");
+    }
+    exporter::serve(listener, fleet, offering).await.map_err(|error| Error::Host {
+        action: "serve metrics of GPUs".to_owned(),
         reason: error.to_string(),
         hint: "read the log of odin-gpu.service",
     })

@@ -15,6 +15,7 @@ in
   imports = [
     ./options.nix
     ./assertions.nix
+    ./declaration.nix
   ];
 
   config = lib.mkIf (config.odin.enable && cfg.enable) {
@@ -74,13 +75,6 @@ in
     services.udev.extraRules = ''
       ACTION=="add|bind", SUBSYSTEM=="pci", DRIVER=="nvidia", RUN+="${lib.getExe' toolkit "nvidia-ctk"} system create-dev-char-symlinks --create-all"
     '';
-
-    # With the section GPUs are declared, and `odin verify` expects them.
-    odin.settings.gpu = {
-      # Of this very driver, whichever path NixOS took to it.
-      library = "${config.hardware.nvidia.package}/lib/libnvidia-ml.so.1";
-      listen = "0.0.0.0:${toString cfg.metricsPort}";
-    };
 
     # Metrics, verdicts and device plugin; the unit ships with the package.
     systemd.services.odin-gpu = {

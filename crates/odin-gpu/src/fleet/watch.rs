@@ -154,7 +154,12 @@ fn watch_device(shared: &Arc<Shared>, session: Arc<Session>, slot: &Arc<Slot>) {
             let mut front = slot.front();
             front.busy_since = None;
             match round {
-                Ok(()) if front.condition != Condition::Gone => front.condition = Condition::Running,
+                Ok(()) if front.condition != Condition::Gone => {
+                    if front.condition.needed_reset() {
+                        front.back_since = Some(Instant::now());
+                    }
+                    front.condition = Condition::Running;
+                }
                 Ok(()) => {}
                 Err(code) => {
                     front.failures += 1;

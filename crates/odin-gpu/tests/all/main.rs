@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a failing test panics")]
 
 mod bad_input;
+mod devices;
 mod faults;
 mod fleet;
 mod health;

@@ -1,4 +1,7 @@
-//! The GPUs: what is read of them, and what is told of it.
+//! The GPUs: what is read of them, what is told of it, and how the cluster gets
+//! them.
+
+mod offer;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +10,8 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::{Deserialize, Serialize};
 
 use super::{Impossible, require_absolute};
+
+pub use offer::{Action, Degradation, DevicePlugin, Exporter, Remediation};
 
 /// `[gpu]`: the GPUs of this machine, which `odin gpu serve` watches.
 ///
@@ -39,6 +44,27 @@ pub struct Gpu {
     /// How long a pod may have a GPU without work before it is said to idle.
     #[serde(with = "compact::required")]
     pub idle_after: Duration,
+    /// Whose exporter tells the metrics.
+    pub exporter: Exporter,
+    /// Whose device plugin offers the GPUs to the kubelet.
+    pub device_plugin: DevicePlugin,
+    /// Configuration file of NVIDIA's device plugin (`version: v1`) with
+    /// `flags.migStrategy` and `sharing.timeSlicing`; nothing is shared
+    /// without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharing_file: Option<PathBuf>,
+    /// Directory of the kubelet's device plugin sockets.
+    pub device_plugin_dir: PathBuf,
+    /// Kubeconfig with the kubelet's identity: labels, condition and events of
+    /// the own node.
+    pub kubelet_kubeconfig: PathBuf,
+    /// Directories of CDI specifications, the one that wins last.
+    pub cdi_dirs: Vec<PathBuf>,
+    /// What keeps a GPU that works from being given out. One that failed or
+    /// cannot be read never is.
+    pub unhealthy_on: Vec<Degradation>,
+    /// What is done about a node whose GPUs are not all well.
+    pub remediation: Remediation,
 }
 
 /// Label fields that `gpu.dcgm-labels` may name: those of dcgm-exporter's
@@ -68,6 +94,14 @@ impl Default for Gpu {
             pod_resources_socket: "/var/lib/kubelet/pod-resources/kubelet.sock".into(),
             price_per_gpu_hour: None,
             idle_after: Duration::from_secs(900),
+            exporter: Exporter::default(),
+            device_plugin: DevicePlugin::default(),
+            sharing_file: None,
+            device_plugin_dir: "/var/lib/kubelet/device-plugins".into(),
+            kubelet_kubeconfig: "/var/lib/rancher/k3s/agent/kubelet.kubeconfig".into(),
+            cdi_dirs: vec!["/etc/cdi".into(), "/var/run/cdi".into()],
+            unhealthy_on: Degradation::DEFAULT.to_vec(),
+            remediation: Remediation::default(),
         }
     }
 }
@@ -106,9 +140,10 @@ impl Gpu {
         }
         match self.price_per_gpu_hour {
             Some(price) if !price.is_finite() || price < 0.0 => {
-                Err(Impossible::new("gpu.price-per-gpu-hour", price, "must be 0 or more"))
+                return Err(Impossible::new("gpu.price-per-gpu-hour", price, "must be 0 or more"));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        self.validate_offer()
     }
 }

@@ -101,6 +101,16 @@ fn every_bad_declaration_names_file_and_key() {
         ("[[secrets]]\nnamespace = \"A b\"\nname = \"b\"\nkey = \"c\"\ngenerate = 32", "secrets.namespace"),
         ("[upgrade]\ndeadline = \"10s\"", "upgrade.deadline = \"10s\": must be longer than upgrade.steady"),
         ("[upgrade]\nunits = [\"sshd\"]", "upgrade.units"),
+        ("[gpu]\ndevice-plugin = \"amd\"", "amd"),
+        ("[gpu]\nsharing-file = \"device-plugin.yaml\"", "gpu.sharing-file"),
+        ("[gpu]\ncdi-dirs = [\"cdi\"]", "gpu.cdi-dirs"),
+        ("[gpu]\nexporter = \"none\"", "none"),
+        ("[gpu]\nunhealthy-on = [\"dust\"]", "dust"),
+        ("[gpu]\nunhealthy-on = [\"pcie-width\", \"pcie-width\"]", "gpu.unhealthy-on"),
+        ("[gpu.remediation]\nafter = \"soon\"", "after"),
+        ("[gpu.remediation]\nactions = [\"reboot\"]", "reboot"),
+        ("[gpu.remediation]\nactions = [\"taint\", \"taint\"]", "gpu.remediation.actions"),
+        ("[gpu.remediation]\nmaximum-nodes = 0", "gpu.remediation.maximum-nodes"),
         ("\u{0}\u{1}", "TOML"),
     ];
     for (text, named) in cases {

@@ -11,15 +11,19 @@ use axum::routing::get;
 use odin_gpu::{CONTENT_TYPE, Fleet};
 use tokio::net::TcpListener;
 
+use super::Offering;
+
 /// Path of the metrics.
 pub(super) const METRICS: &str = "/metrics";
 /// Path of the verdicts.
 pub(super) const HEALTH: &str = "/api/v1/gpu/health";
 
-/// What the routes share: the fleet, and a buffer that is used again.
+/// What the routes share: the fleet, what is offered of it, and a buffer that is
+/// used again.
 #[derive(Debug)]
 struct Shared {
     fleet: Fleet,
+    offering: Offering,
     page: Mutex<Arc<Vec<u8>>>,
 }
 
@@ -33,12 +37,16 @@ impl AsRef<[u8]> for Written {
 }
 
 /// Serves metrics and verdicts until the process is told to end.
-pub(super) async fn serve(listener: TcpListener, fleet: Fleet) -> std::io::Result<()> {
+pub(super) async fn serve(
+    listener: TcpListener,
+    fleet: Fleet,
+    offering: Offering,
+) -> std::io::Result<()> {
     let router = Router::new()
         .route(METRICS, get(metrics))
         .route("/health", get(|| async { "ok\n" }))
         .route(HEALTH, get(verdicts))
-        .with_state(Arc::new(Shared { fleet, page: Mutex::default() }));
+        .with_state(Arc::new(Shared { fleet, offering, page: Mutex::default() }));
     axum::serve(listener, router).with_graceful_shutdown(crate::daemon::termination()).await
 }
 
@@ -51,6 +59,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         }
         if let Some(buffer) = Arc::get_mut(&mut kept) {
             shared.fleet.expose(buffer);
+            shared.offering.expose(buffer);
         }
         Arc::clone(&kept)
     };

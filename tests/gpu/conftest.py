@@ -10,8 +10,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
-import exporter  # noqa: E402
-from simulation import Simulation, build  # noqa: E402
+import exporter
+from simulation import Simulation, build
 
 
 @pytest.fixture(scope="session")

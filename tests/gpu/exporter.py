@@ -102,7 +102,7 @@ class Machine:
         """Exit status and verdicts of `odin gpu health`."""
         done = self.run("gpu", "health", "--json")
         assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout.splitlines()[-1])
+        return done.returncode, json.loads(done.stdout)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[subprocess.Popen[bytes]]:

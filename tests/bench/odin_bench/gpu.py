@@ -1,4 +1,4 @@
-"""`odin gpu serve` beside nvitop-exporter: the same simulated library, the same scenario, one run."""
+"""`odin gpu serve` beside nvitop-exporter: one simulated library, one scenario, one run."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def measured(directory: Path, sizes: Sizes, say: Callable[[str], None]) -> list[
     text = f"""
 Simulated H100s (nvml-sim) whose load goes up and down; both programs read the same \
 library and scenario, and both are scraped once a second for {sizes.seconds} s, over \
-loopback, from the first byte asked to the last one got. `odin` reads all GPUs once a second, scraped or \
-not; nvitop-exporter reads them every second (`--interval 1`). The page of `odin` has \
-every field of NVML, that of the peer has a handful of metrics a GPU. CPU is of one core, and what \
-the simulated library costs is in it, on both sides. A real driver's calls take longer; they are not measured here.
+loopback, from the first byte asked to the last one got. Both read all GPUs once a \
+second, scraped or not. The page of `odin` has every field of NVML, that of the peer a \
+handful of metrics a GPU. CPU is of one core, and what the simulated library costs is in \
+it, on both sides. A real driver's calls take longer; they are not measured here.
 
 {table(head, rows)}"""
     return [Section("GPU metrics", goals, text)]

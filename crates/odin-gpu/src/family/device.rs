@@ -34,7 +34,7 @@ pub(super) const DEVICE: &[Family] = &[
     family("odin_gpu_protected_memory_total_bytes", "Protected memory in confidential computing"),
     family("odin_gpu_protected_memory_free_bytes", "Protected memory that is not allocated"),
     family("odin_gpu_protected_memory_used_bytes", "Protected memory that is allocated"),
-    family("odin_gpu_memory_bus_width_bits", "Width of the memory bus"),
+    family("odin_gpu_memory_bus_width_bytes", "Width of the memory bus"),
     family("odin_gpu_memory_encryption_enabled", "1 when the memory is encrypted, now and after a reboot"),
     family("odin_gpu_memory_unrepairable", "1 when memory is faulty and cannot be repaired: replace the GPU"),
     family("odin_gpu_utilization_ratio", "Part of the last sampling period in which the engine was busy"),

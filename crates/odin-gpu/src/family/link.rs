@@ -6,7 +6,7 @@ pub(super) const LINK: &[Family] = &[
     family("odin_gpu_pcie_link_generation", "PCIe generation: now, possible here, possible for the GPU"),
     family("odin_gpu_pcie_link_width", "PCIe lanes: now and possible"),
     family("odin_gpu_pcie_link_maximum_speed_bytes_per_second", "Highest speed of the PCIe link"),
-    family("odin_gpu_pcie_lane_speed_bits_per_second", "Speed of a PCIe lane now"),
+    family("odin_gpu_pcie_lane_speed_bytes_per_second", "Speed of a PCIe lane now"),
     family("odin_gpu_pcie_transmitted_bytes_per_second", "PCIe traffic from the GPU, over the last 20 ms"),
     family("odin_gpu_pcie_received_bytes_per_second", "PCIe traffic to the GPU, over the last 20 ms"),
     family(
@@ -63,16 +63,13 @@ pub(super) const LINK: &[Family] = &[
     ),
     family("odin_gpu_nvlink_transmitted_packets_total", "NVLink packets from the GPU, all links"),
     family("odin_gpu_nvlink_received_packets_total", "NVLink packets to the GPU, all links"),
+    family("odin_gpu_nvlink_utilization_units_total", "Utilization counter of all links, by set; older GPUs"),
     family(
-        "odin_gpu_nvlink_utilization_counter_total",
-        "Utilization counter of all links, by set; older GPUs",
-    ),
-    family(
-        "odin_gpu_nvlink_link_utilization_counter_total",
+        "odin_gpu_nvlink_link_utilization_units_total",
         "Utilization counter of a link, by set; older GPUs",
     ),
     family(
-        "odin_gpu_nvlink_direction_utilization_counter_total",
+        "odin_gpu_nvlink_direction_utilization_units_total",
         "Utilization counter of all links, by set and direction; older GPUs",
     ),
     family("odin_gpu_nvlink_crc_flit_errors_total", "CRC errors of flow control, all links"),

@@ -59,13 +59,13 @@ pub(crate) const LANES: &[Lane] = &[
     ),
     lane(
         "NVML_FI_DEV_NVLINK_BANDWIDTH_C0_L",
-        "odin_gpu_nvlink_link_utilization_counter_total",
+        "odin_gpu_nvlink_link_utilization_units_total",
         r#"set="0""#,
         [60, 120],
     ),
     lane(
         "NVML_FI_DEV_NVLINK_BANDWIDTH_C1_L",
-        "odin_gpu_nvlink_link_utilization_counter_total",
+        "odin_gpu_nvlink_link_utilization_units_total",
         r#"set="1""#,
         [67, 126],
     ),
@@ -86,9 +86,9 @@ pub(crate) const NVLINK: &[Field] = &[
     field(52, "NVML_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL", "odin_gpu_nvlink_replays_total"),
     field(59, "NVML_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL", "odin_gpu_nvlink_recoveries_total"),
     field(160, "NVML_FI_DEV_NVLINK_ECC_DATA_ERROR_COUNT_TOTAL", "odin_gpu_nvlink_ecc_data_errors_total"),
-    field(66, "NVML_FI_DEV_NVLINK_BANDWIDTH_C0_TOTAL", "odin_gpu_nvlink_utilization_counter_total")
+    field(66, "NVML_FI_DEV_NVLINK_BANDWIDTH_C0_TOTAL", "odin_gpu_nvlink_utilization_units_total")
         .labels(r#"set="0""#),
-    field(73, "NVML_FI_DEV_NVLINK_BANDWIDTH_C1_TOTAL", "odin_gpu_nvlink_utilization_counter_total")
+    field(73, "NVML_FI_DEV_NVLINK_BANDWIDTH_C1_TOTAL", "odin_gpu_nvlink_utilization_units_total")
         .labels(r#"set="1""#),
     field(90, "NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON", "odin_gpu_nvlink_common_speed_bytes_per_second")
         .times(MEGA),

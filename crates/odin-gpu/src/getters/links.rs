@@ -75,7 +75,7 @@ pub(super) const LINKS: &[Getter] = &[
         select: &[],
         each: Each::Device,
         out: outs(1),
-        numbers: &[number(U32, 0, "odin_gpu_pcie_lane_speed_bits_per_second").times(MEGA)],
+        numbers: &[number(U32, 0, "odin_gpu_pcie_lane_speed_bytes_per_second").times(MEGA / 8.0)],
     },
     Getter {
         symbol: "nvmlDeviceGetNvLinkState",
@@ -183,9 +183,9 @@ pub(super) const LINKS: &[Getter] = &[
         each: Each::SumOfLinks,
         out: outs(2),
         numbers: &[
-            number(U64, 0, "odin_gpu_nvlink_direction_utilization_counter_total")
+            number(U64, 0, "odin_gpu_nvlink_direction_utilization_units_total")
                 .labels(r#"set="0",direction="received""#),
-            number(U64, 8, "odin_gpu_nvlink_direction_utilization_counter_total")
+            number(U64, 8, "odin_gpu_nvlink_direction_utilization_units_total")
                 .labels(r#"set="0",direction="transmitted""#),
         ],
     },
@@ -195,9 +195,9 @@ pub(super) const LINKS: &[Getter] = &[
         each: Each::SumOfLinks,
         out: outs(2),
         numbers: &[
-            number(U64, 0, "odin_gpu_nvlink_direction_utilization_counter_total")
+            number(U64, 0, "odin_gpu_nvlink_direction_utilization_units_total")
                 .labels(r#"set="1",direction="received""#),
-            number(U64, 8, "odin_gpu_nvlink_direction_utilization_counter_total")
+            number(U64, 8, "odin_gpu_nvlink_direction_utilization_units_total")
                 .labels(r#"set="1",direction="transmitted""#),
         ],
     },

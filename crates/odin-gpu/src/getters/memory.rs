@@ -70,7 +70,7 @@ pub(super) const MEMORY: &[Getter] = &[
         select: &[],
         each: Each::Device,
         out: outs(1),
-        numbers: &[number(U32, 0, "odin_gpu_memory_bus_width_bits")],
+        numbers: &[number(U32, 0, "odin_gpu_memory_bus_width_bytes").times(0.125)],
     },
     Getter {
         symbol: "nvmlDeviceGetUtilizationRates",

@@ -13,6 +13,9 @@ import pytest
 from odin_lab import cgroups, network, paths, process, registry
 from odin_lab.machine import Machine
 
+# Seconds for what takes one of a host that has nothing else to do.
+PATIENCE = 120
+
 # A driver that makes a machine, says so, and waits to be ended.
 DRIVER = """
 import sys, time
@@ -89,7 +92,7 @@ class TestMachine:
         record = registry.find(identifier)
         driver.kill()
         driver.wait()
-        process.wait_until(lambda: not record.running, 10, "the machine has ended")
+        process.wait_until(lambda: not record.running, PATIENCE, "the machine has ended")
         assert identifier in registry.reap()
         assert traces(identifier) == []
         assert network.exists() == bool(registry.all_records())
@@ -128,7 +131,7 @@ class TestMachine:
         directory = paths.state() / "machines" / identifier
         process.wait_until((directory / "machine.json").exists, 60, "the machine is recorded")
         child.send_signal(signal.SIGINT)
-        child.wait(30)
+        child.wait(PATIENCE)
         words = [sys.executable, "-m", "odin_lab.cli", "stop", identifier]
         subprocess.run(words, cwd=paths.LAB, check=True)
         assert traces(identifier) == []
@@ -196,7 +199,7 @@ class TestFixtures:
         child, name = self.run(tmp_path, "machine.succeed('sleep 1000')")
         assert registry.find(name).running
         child.send_signal(number)
-        child.communicate(timeout=30)
+        child.communicate(timeout=PATIENCE)
         assert child.returncode == pytest.ExitCode.INTERRUPTED
         assert traces(name) == []
 
@@ -204,7 +207,7 @@ class TestFixtures:
         child, name = self.run(
             tmp_path, "machine.succeed('logger -p user.err complaint; sync; false')"
         )
-        output, _ = child.communicate(timeout=60)
+        output, _ = child.communicate(timeout=PATIENCE)
         assert child.returncode == pytest.ExitCode.TESTS_FAILED
         assert "machine victim" in output and "complaint" in output
         assert traces(name) == []
@@ -236,7 +239,7 @@ class TestApiServer:
     ) -> None:
         child, children, directory = self.start(tmp_path)
         child.send_signal(number)
-        assert child.wait(20) == 128 + number
+        assert child.wait(PATIENCE) == 128 + number
         assert not [one for one in children if one.alive]
         assert not directory.exists()
 
@@ -244,7 +247,9 @@ class TestApiServer:
         child, children, directory = self.start(tmp_path)
         child.kill()
         child.wait()
-        process.wait_until(lambda: not any(one.alive for one in children), 10, "all have ended")
+        process.wait_until(
+            lambda: not any(one.alive for one in children), PATIENCE, "all have ended"
+        )
         subprocess.run(["rm", "-r", directory], check=True)
 
     def test_the_status_is_the_command_s(self) -> None:

@@ -18,8 +18,14 @@ def parts(bundle: Path) -> list:
 
 
 def test_phase1_and_powercut(machines, bundle, tmp_path):
-    # One machine for both: the second begins where the first ends.
-    machine = machines("box", parts=parts(bundle), binds={tmp_path: odin.BACKUP_DISK})
+    # One machine for both: the second begins where the first ends. Its name on
+    # this host is not that of the box the other tests share.
+    machine = machines(
+        "box",
+        identifier="box-powercut",
+        parts=parts(bundle),
+        binds={tmp_path: odin.BACKUP_DISK},
+    )
     machine.start()
     phase1.run(machine)
     powercut.run(machine)

@@ -1,12 +1,11 @@
 //! The place for files of the moment: database copies, records.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-
+use crate::lock::Exclusive;
 use crate::{Error, Result};
 
 /// A directory that is empty when taken, ours alone, and gone when dropped.
@@ -14,7 +13,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Staging {
     path: PathBuf,
-    _lock: File,
+    _lock: Exclusive,
 }
 
 impl Staging {
@@ -33,7 +32,8 @@ impl Staging {
             .mode(0o600)
             .open(&lock_path)
             .map_err(|error| Error::io("open lock", &lock_path, error))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        let lock = Exclusive::take(lock)
+            .map_err(|error| Error::io("lock", &lock_path, error))?
             .map_err(|_| Error::Locked { path: base.into(), holder: "another backup".into() })?;
         let path = base.join("staging");
         match fs::remove_dir_all(&path) {
@@ -109,13 +109,13 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let base = scratch.path().join("state");
         let first = Staging::take(&base).unwrap();
-        fs::write(first.path().join("copy"), "left").unwrap();
         assert!(matches!(Staging::take(&base), Err(Error::Locked { .. })));
+        drop(first);
         // As a killed run leaves it: the lock gone, the files not.
-        let Staging { path, _lock } = &first;
-        rustix::fs::flock(_lock, FlockOperation::Unlock).unwrap();
+        fs::create_dir(base.join("staging")).unwrap();
+        fs::write(base.join("staging/copy"), "left").unwrap();
         let second = Staging::take(&base).unwrap();
-        assert_eq!(fs::read_dir(path).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(second.path()).unwrap().count(), 0);
         drop(second);
         assert!(!base.join("staging").exists());
     }

@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_millis(20);
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -58,7 +58,17 @@ impl Lock {
             tokio::time::sleep(RETRY).await;
         }
         attempt.name(action)?;
-        Ok(Self { _file: attempt.file })
+        Ok(Self { file: attempt.file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child that another thread starts at
+        // this moment holds a copy of it until it runs its own program.
+        if let Err(error) = rustix::fs::flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the lock is left to the end of the process");
+        }
     }
 }
 

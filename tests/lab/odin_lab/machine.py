@@ -127,7 +127,7 @@ class Machine(Shell):
         """Cuts the power: every process of the machine ends at once."""
         if self.booted:
             registry.kill(self.record)
-            self._await_end(10)
+            self._await_end(60)
 
     def reboot(self, timeout: float = 60) -> None:
         """Reboots in an orderly way; returns when commands can be run again."""

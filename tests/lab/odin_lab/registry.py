@@ -112,7 +112,7 @@ def kill(record: Record) -> None:
             target.signal(signal.SIGKILL)
     for target in (record.leader, record.nspawn):
         if target is not None:
-            process.wait_until(lambda t=target: not t.alive, 10, f"process {target.pid} has ended")
+            process.wait_until(lambda t=target: not t.alive, 60, f"process {target.pid} has ended")
     network.remove_link(record.index)
 
 

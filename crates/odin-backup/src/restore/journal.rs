@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::RestorePlan;
+use crate::lock::Exclusive;
 use crate::{Error, Result};
 
 const NAME: &str = "restore-journal.json";
@@ -57,7 +57,7 @@ struct Content {
 pub(super) struct Journal {
     directory: PathBuf,
     content: Option<Content>,
-    _lock: File,
+    _lock: Exclusive,
 }
 
 impl Journal {
@@ -76,7 +76,8 @@ impl Journal {
             .mode(0o600)
             .open(&lock_path)
             .map_err(|error| Error::io("open lock", &lock_path, error))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
+        let lock = Exclusive::take(lock)
+            .map_err(|error| Error::io("lock", &lock_path, error))?
             .map_err(|_| Error::Locked { path: directory.into(), holder: "another restore".into() })?;
         let path = directory.join(NAME);
         let content = match fs::read(&path) {

@@ -67,7 +67,9 @@ def make(nixos: Machine, bundle: Path, tmp_path: Path) -> Make:
         shutil.copytree(bundle, directory)
         # Every generation has a bundle of its own.
         service = directory / "prometheus" / "service-monitoring-prometheus.yaml"
-        labels = service.read_text().replace("  labels:\n", f"  labels:\n    generation: {name}\n", 1)
+        labels = service.read_text().replace(
+            "  labels:\n", f"  labels:\n    generation: {name}\n", 1
+        )
         service.write_text(labels)
         change(directory)
         seal(directory)

@@ -138,7 +138,7 @@ def test_a_check_vetoes_only_where_it_may(nixos, make):
         assert nixos.succeed(f"odin upgrade stage --written 0 {kernel} 2>&1") == ""
     finally:
         nixos.succeed("mv /run/hidden /run/booted-system")
-    assert not nixos.execute(f"test -e {FIRMWARE}/LoaderEntryOneShot")[0] == 0
+    nixos.fail(f"test -e {FIRMWARE}/LoaderEntryOneShot")
 
 
 def test_a_good_generation_is_taken_up(nixos, make):

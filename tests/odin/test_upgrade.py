@@ -67,7 +67,9 @@ def make(nixos: Machine, bundle: Path, tmp_path: Path) -> Make:
         shutil.copytree(bundle, directory)
         # Every generation has a bundle of its own.
         service = directory / "prometheus" / "service-monitoring-prometheus.yaml"
-        labels = service.read_text().replace("  labels:\n", f"  labels:\n    generation: {name}\n", 1)
+        labels = service.read_text().replace(
+            "  labels:\n", f"  labels:\n    generation: {name}\n", 1
+        )
         service.write_text(labels)
         change(directory)
         seal(directory)
@@ -136,7 +138,7 @@ def test_a_check_vetoes_only_where_it_may(nixos, make):
         assert nixos.succeed(f"odin upgrade stage --written 0 {kernel} 2>&1") == ""
     finally:
         nixos.succeed("mv /run/hidden /run/booted-system")
-    assert not nixos.execute(f"test -e {FIRMWARE}/LoaderEntryOneShot")[0] == 0
+    nixos.fail(f"test -e {FIRMWARE}/LoaderEntryOneShot")
 
 
 def test_a_good_generation_is_taken_up(nixos, make):

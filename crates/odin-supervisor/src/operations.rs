@@ -247,6 +247,10 @@ pub struct Outcome {
     pub text: String,
     /// For a program.
     pub data: serde_json::Value,
+    /// Whether the machine is to be rebooted now. Who asked does it, with the
+    /// outcome in hand: a reboot ends the daemon and its jobs at once.
+    #[serde(default)]
+    pub reboot: bool,
 }
 
 /// How a request ended.
@@ -266,8 +270,17 @@ impl Outcome {
         // Every report is made of texts, numbers and lists; a report that
         // cannot be written as JSON still has its text.
         let data = serde_json::to_value(data).unwrap_or(serde_json::Value::Null);
-        Self { status, text: text.to_string().trim_end().to_owned(), data }
+        Self { status, text: text.to_string().trim_end().to_owned(), data, reboot: false }
     }
+}
+
+/// Reboots the machine, as an outcome asked for.
+///
+/// # Errors
+/// When the service manager refuses.
+pub fn reboot() -> Result<()> {
+    use crate::upgrade::machine::{Machine, NixOs};
+    NixOs::default().reboot()
 }
 
 /// Carries out one request.

@@ -131,7 +131,11 @@ async fn carry_out(
             outcome = operations::run(&appliance, request, observer) => outcome?,
         }
     };
-    Ok(render(&outcome, json))
+    let status = render(&outcome, json);
+    if outcome.reboot {
+        odin_supervisor::operations::reboot()?;
+    }
+    Ok(status)
 }
 
 /// Asks the operation of this process to end at its next step.

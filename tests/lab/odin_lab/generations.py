@@ -28,11 +28,12 @@ PARTS = {"nixos": "26.05", "kernel": "6.18.49", "systemd": "259.1", "k3s": "1.35
 BROKEN = {
     # Panics: `panic=10` reboots without a word to systemd.
     "kernel": {
-        "sysinit.target.wants/lab-panic.service": (
+        "sysinit.target.d/lab-panic.conf": "[Unit]\nWants=lab-panic.service\n",
+        "lab-panic.service": (
             "[Unit]\nDefaultDependencies=no\nBefore=local-fs.target odin-trial.service"
             " odin-confirm.service\n"
             "[Service]\nType=oneshot\nExecStart=/bin/systemctl reboot --force --force\n"
-        )
+        ),
     },
     "k3s": {"k3s.service.d/broken.conf": "[Service]\nExecStart=\nExecStart=/bin/false\n"},
     "odin": {"odin-confirm.service.d/broken.conf": "[Service]\nExecStart=\nExecStart=/bin/false\n"},

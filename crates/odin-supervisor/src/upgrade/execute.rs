@@ -70,9 +70,10 @@ impl<M: Machine> Executor<'_, M> {
         next: impl Fn(Option<&Record>, &Seen, &Answers) -> Vec<Step>,
     ) -> Result<(Ended, Answers)> {
         let mut answers = Answers::default();
+        let mut seen = seen.clone();
         loop {
             let record = self.store.load()?;
-            let steps = next(record.as_ref(), seen, &answers);
+            let steps = next(record.as_ref(), &seen, &answers);
             if steps.is_empty() {
                 return Ok((Ended::AtRest, answers));
             }
@@ -89,6 +90,12 @@ impl<M: Machine> Executor<'_, M> {
                         return Ok((Ended::Rebooting, answers));
                     }
                     _ => self.perform(step)?,
+                }
+                if let Step::Default(system) = step {
+                    // What was seen at boot is no longer so.
+                    seen.booted_is_default = *system == seen.booted;
+                    seen.another_is_default = *system != seen.booted;
+                    seen.pinned = *system == seen.booted;
                 }
             }
         }

@@ -7,9 +7,8 @@ use odin_model::event::{Event, Observer, StepState};
 
 use super::super::{Rollback, Upgrade, backup};
 use super::{
-    DataReturn, Ended, Error, Executor, Generation, Kind, Machine, NixOs, NvidiaSmi, Outcome, Record,
-    Records, Result, Role, Staging, State, Status, decide, failed, look, read, report, running, staged,
-    store, ward,
+    DataReturn, Error, Executor, Generation, Kind, Machine, NixOs, NvidiaSmi, Outcome, Record, Records,
+    Result, Role, Staging, State, Status, decide, failed, look, read, report, running, staged, store, ward,
 };
 use crate::appliance::Appliance;
 use crate::lock::Lock;
@@ -48,7 +47,7 @@ pub(in crate::operations) async fn apply(
     }
     let record =
         install(appliance, &machine, found.to, Staging { snapshot, ..Staging::default() }, observer)?;
-    reboot(&machine, record.as_ref(), options.no_reboot)
+    Ok(reboot(record.as_ref(), options.no_reboot))
 }
 
 /// The snapshot to go back to: the newest when it is fresh, else a new one.
@@ -99,16 +98,16 @@ fn install(
     done
 }
 
-fn reboot(machine: &NixOs, record: Option<&Record>, no_reboot: bool) -> Result<Outcome> {
+fn reboot(record: Option<&Record>, no_reboot: bool) -> Outcome {
     let Some(record) = record else {
-        return Ok(Outcome::new(Status::Done, "the running generation is the default", &record));
+        return Outcome::new(Status::Done, "the running generation is the default", &record);
     };
     let words = report::in_words(record);
     if no_reboot {
-        return Ok(Outcome::new(Status::Done, format!("{words}; it is tried at the next boot"), record));
+        return Outcome::new(Status::Done, format!("{words}; it is tried at the next boot"), record);
     }
-    machine.reboot()?;
-    Ok(Outcome::new(Status::Done, format!("{words}; rebooting to try it"), record))
+    let outcome = Outcome::new(Status::Done, format!("{words}; rebooting to try it"), record);
+    Outcome { reboot: true, ..outcome }
 }
 
 /// Goes to the generation before: withdraws what was only staged, leaves what
@@ -155,7 +154,7 @@ pub(in crate::operations) async fn rollback(
     let _lock = Lock::take(&appliance.config.host, "roll back", observer).await?;
     let staging = Staging { kind: Some(Kind::Rollback), snapshot: None, data };
     let record = install(appliance, &machine, to, staging, observer)?;
-    reboot(&machine, record.as_ref(), options.no_reboot)
+    Ok(reboot(record.as_ref(), options.no_reboot))
 }
 
 fn is_staged(record: &Record) -> bool {
@@ -192,13 +191,18 @@ fn leave(
         deadline: appliance.config.upgrade.deadline,
         at_boot: false,
     };
-    let (ended, _) = tokio::task::block_in_place(|| executor.settle(&seen, &ward, decide::at_boot))?;
-    Ok(match ended {
-        Ended::Rebooting => {
-            Outcome::new(Status::Done, "given up by hand; rebooting into the generation before", record)
-        }
-        Ended::AtRest => Outcome::new(Status::Failed, "it could not be given up", record),
-    })
+    // All but the reboot, which is for who asked.
+    let next = |record: Option<&Record>, seen: &decide::Seen, answers: &decide::Answers| {
+        let steps = decide::at_boot(record, seen, answers).into_iter();
+        steps.filter(|step| *step != decide::Step::Reboot).collect()
+    };
+    tokio::task::block_in_place(|| executor.settle(&seen, &ward, next))?;
+    let left = store.load()?.is_some_and(|record| record.left_boot == Some(seen.boot));
+    if !left {
+        return Ok(Outcome::new(Status::Failed, "it could not be given up", record));
+    }
+    let text = "given up by hand; rebooting into the generation before";
+    Ok(Outcome { reboot: true, ..Outcome::new(Status::Done, text, record) })
 }
 
 /// The generation to go back to: the one that was confirmed before.

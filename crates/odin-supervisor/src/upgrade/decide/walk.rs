@@ -31,6 +31,8 @@ struct World {
     booted: PathBuf,
     boot: u32,
     default: PathBuf,
+    /// What ODIN made the default.
+    pinned: PathBuf,
     oneshot: Option<PathBuf>,
     armed: bool,
     trial_guard: bool,
@@ -75,7 +77,7 @@ impl World {
             boot: format!("boot-{}", self.boot),
             booted_is_default: self.booted == self.default,
             another_is_default: self.booted != self.default,
-            pinned: true,
+            pinned: self.booted == self.pinned,
             state_exists: !blind,
             now: "2026-11-23T09:00:00Z".parse().expect("a time"),
         }
@@ -140,7 +142,10 @@ impl Walk {
         self.cut(&world);
         match left.remove(0) {
             Step::Save(record) => world.record = Some(*record),
-            Step::Default(system) => world.default = system,
+            Step::Default(system) => {
+                world.default.clone_from(&system);
+                world.pinned = system;
+            }
             Step::Oneshot(system) => world.oneshot = Some(system),
             Step::NoOneshot => world.oneshot = None,
             Step::Arm => world.armed = true,
@@ -229,6 +234,7 @@ fn walk(behaviour: New, kind: Kind, data: Option<DataReturn>, k3s: &str) -> Walk
         booted: old(),
         boot: 1,
         default: old(),
+        pinned: old(),
         oneshot: None,
         armed: false,
         trial_guard: false,

@@ -191,6 +191,21 @@ fn a_bad_generation_is_left_by_one_reboot_and_the_reason_is_kept() {
 }
 
 #[test]
+fn a_first_boot_pins_its_default_and_comes_to_rest() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (machine, store) = (Fake::new(&["first"]), Store::below(directory.path()));
+    let executor = Executor { machine: &machine, store: &store };
+    for pinned in [false, true] {
+        let seen = executor.look().expect("seen").expect("booted");
+        assert_eq!((seen.booted_is_default, seen.pinned), (true, pinned));
+        let (ended, _) = executor.settle(&seen, &Says(Ok(())), decide::at_boot).expect("settled");
+        assert_eq!(ended, Ended::AtRest);
+        assert_eq!(store.default_entry().as_deref(), Some("first.conf"));
+    }
+    assert_eq!(machine.kept(Role::KnownGood).expect("one"), Some("/nix/store/first".into()));
+}
+
+#[test]
 fn a_system_without_an_entry_is_refused_by_name() {
     let directory = tempfile::tempdir().expect("a directory");
     let (machine, store) = (Fake::new(&["old"]), Store::below(directory.path()));

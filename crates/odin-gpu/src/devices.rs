@@ -190,7 +190,8 @@ mod tests {
     #[test]
     fn what_failed_counts_and_what_is_degraded_where_declared() {
         let thermal = [Degradation::HardwareThermal];
-        let rows: [(&[(&str, Verdict)], &[Degradation], Option<&str>); 7] = [
+        type Row<'a> = (&'a [(&'a str, Verdict)], &'a [Degradation], Option<&'a str>);
+        let rows: [Row<'_>; 7] = [
             (&[], &Degradation::DEFAULT, None),
             (&[("xid_13", Verdict::Healthy)], &Degradation::DEFAULT, None),
             (&[("hardware_thermal", Verdict::Degraded)], &Degradation::DEFAULT, None),

@@ -89,9 +89,7 @@ fn faults_have_reasons_and_go_with_their_cause() {
         ("kind = \"lost\"", "GpuLost"),
         ("kind = \"off-bus\"", "GpuLost"),
         ("kind = \"hang\"", "GpuHung"),
-        ("kind = \"remap-failed\"", "GpuRowRemapFailed"),
         ("kind = \"remap-pending\"", "GpuRowRemapPending"),
-        ("kind = \"nvlink-errors\"\nrate = 500.0", "GpuNvlinkErrors"),
     ];
     in_child("devices::faults_have_reasons_and_go_with_their_cause", healthy, |machine| {
         let fleet = machine.fleet();
@@ -103,6 +101,24 @@ fn faults_have_reasons_and_go_with_their_cause() {
             assert!(gpus[1].uuid.starts_with("GPU-"), "{gpus:?}");
             machine.becomes(healthy);
             until(&mut devices, all_well(2));
+        }
+    });
+}
+
+#[test]
+fn what_a_reset_does_not_mend_is_a_fault() {
+    let healthy = "profile = \"h100\"\ncount = 2\n";
+    in_child("devices::what_a_reset_does_not_mend_is_a_fault", healthy, |machine| {
+        let fleet = machine.fleet();
+        let mut devices = follow(&fleet);
+        until(&mut devices, all_well(2));
+        // Links first: the XID of the other stays for minutes.
+        for (fault, reason) in [
+            ("kind = \"nvlink-errors\"\nrate = 500.0", "GpuNvlinkErrors"),
+            ("kind = \"remap-failed\"", "GpuRowRemapFailed"),
+        ] {
+            machine.becomes(&format!("{healthy}[[fault]]\n{fault}\ngpu = 1\n"));
+            until(&mut devices, second_has(reason));
         }
     });
 }

@@ -37,11 +37,7 @@ impl AsRef<[u8]> for Written {
 }
 
 /// Serves metrics and verdicts until the process is told to end.
-pub(super) async fn serve(
-    listener: TcpListener,
-    fleet: Fleet,
-    offering: Offering,
-) -> std::io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, fleet: Fleet, offering: Offering) -> std::io::Result<()> {
     let router = Router::new()
         .route(METRICS, get(metrics))
         .route("/health", get(|| async { "ok\n" }))

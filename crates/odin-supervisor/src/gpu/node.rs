@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn the_condition_says_which_gpus_are_not_well() {
-        let rows: [(&[Option<&str>], Option<bool>, &str, &str); 3] = [
+        type Row<'a> = (&'a [Option<&'a str>], Option<bool>, &'a str, &'a str);
+        let rows: [Row<'_>; 3] = [
             (&[None, None], Some(true), "AllHealthy", "2 GPUs are well"),
             (
                 &[None, Some("GpuLost")],

@@ -31,7 +31,8 @@ fn choose(gpus: &[Gpu], available: &[u32], required: &[u32], size: usize) -> Vec
 fn the_nearest_gpus_are_chosen_and_near_ones_are_kept_together() {
     let all: Vec<u32> = (0..8).collect();
     let pairs = machine(&[(0, 3, 4), (1, 2, 4), (4, 5, 2), (6, 7, 4)]);
-    let rows: [(&[u32], &[u32], usize, &[&str]); 6] = [
+    type Row<'a> = (&'a [u32], &'a [u32], usize, &'a [&'a str]);
+    let rows: [Row<'_>; 6] = [
         // The strongest pair, the first of equals.
         (&all, &[], 2, &["GPU-0", "GPU-3"]),
         (&[2, 4, 5, 6, 7], &[], 2, &["GPU-6", "GPU-7"]),

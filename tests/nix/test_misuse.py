@@ -95,6 +95,7 @@ MISUSES = {
     ),
     "fabric manager": (["odin.gpu.fabricManager=true"], "odin.gpu.fabricManager", "datacenter"),
     "one generation": (["odin.upgrade.keepGenerations=1"], "odin.upgrade.keepGenerations", "2"),
+    "unit without a suffix": (['odin.upgrade.units=["sshd"]'], "odin.upgrade.units", "pattern"),
     "unknown option": (["odin.gpu.count=8"], "odin.gpu.count", "does not exist"),
 }
 

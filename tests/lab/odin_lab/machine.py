@@ -22,7 +22,7 @@ from typing import Protocol, Self
 
 from odin_lab import layout, network, nspawn, process, registry, rootfs
 from odin_lab.registry import Record
-from odin_lab.shell import RequestedAssertionFailed, Shell
+from odin_lab.shell import DEADLINE, RequestedAssertionFailed, Shell
 
 # What systemd takes for "power off in an orderly way".
 POWER_OFF = signal.SIGRTMIN + 4
@@ -134,7 +134,7 @@ class Machine(Shell):
         self.shutdown(timeout)
         self.start()
 
-    def wait_for_shutdown(self, timeout: float = 60) -> None:
+    def wait_for_shutdown(self, timeout: float = DEADLINE) -> None:
         """Waits until the machine has powered itself off."""
         self._await_end(timeout)
 

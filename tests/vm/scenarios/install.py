@@ -38,7 +38,7 @@ def run(installer, target, image: str, hand_over: Callable[[], None]) -> None:
     assert installer.succeed(f"head -c 1048576 {DISK} | sha256sum") == full
 
     # Told so, it writes, reads back and compares.
-    installer.succeed(f"{apply} --yes --erase")
+    installer.succeed(f"{apply} --yes --erase {DISK}")
     hand_over()
 
     target.start()

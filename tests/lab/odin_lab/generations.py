@@ -37,6 +37,12 @@ BROKEN = {
     },
     "k3s": {"k3s.service.d/broken.conf": "[Service]\nExecStart=\nExecStart=/bin/false\n"},
     "odin": {"odin-confirm.service.d/broken.conf": "[Service]\nExecStart=\nExecStart=/bin/false\n"},
+    # One GPU in place of all; its file comes after the lab's own.
+    "gpu": {
+        "odin-gpu.service.d/zz-broken.conf": (
+            "[Service]\nEnvironment=NVML_SIM_SCENARIO=/etc/nvml-sim/gpu-0.toml\n"
+        )
+    },
 }
 """Units of generations that fail in one way each."""
 
@@ -89,7 +95,7 @@ class Nixos:
                 ),
             },
         )
-        for unit in ("odin-trial.service", "odin-confirm.service"):
+        for unit in ("odin-trial.service", "odin-confirm.service", "odin-gpu.service"):
             wants = root / "etc/systemd/system/multi-user.target.wants"
             wants.mkdir(parents=True, exist_ok=True)
             (wants / unit).symlink_to(f"/etc/systemd/system/{unit}")

@@ -90,7 +90,10 @@ class Machine(Shell):
         self.close()
 
     def start(self) -> None:
-        """Boots the machine and returns when commands can be run on it."""
+        """Boots the machine and returns when commands can be run on it.
+
+        Also when it asks for a reboot before that: then it is not `booted`.
+        """
         if self.booted:
             return
         lower = rootfs.ensure(self.say)
@@ -114,7 +117,9 @@ class Machine(Shell):
         process.wait_until(
             lambda: not leader.alive or os.path.exists(socket), 30, f"{self.name} takes commands"
         )
-        if not leader.alive:
+        # One that reboots itself so early is as it should be for who waits for
+        # that: the next `start` is its firmware's.
+        if not leader.alive and not nspawn.asked_for_a_reboot(self._child):
             raise nspawn.BootError(f"{self.name} ended while it booted:\n{self.console()}")
 
     def shutdown(self, timeout: float = 60) -> None:

@@ -81,9 +81,15 @@ def left(machine, system: str, before: str) -> dict:
     return record
 
 
+def at_ease(machine, system: str) -> None:
+    """Waits until nothing stands against taking up this system."""
+    machine.wait_until_succeeds(f"odin upgrade plan {system}; test $? = 2", VERDICT)
+
+
 def stage(machine, system: str) -> str:
     """Stages a system for one boot, without the reboot; returns what runs."""
     before = booted(machine)
+    at_ease(machine, system)
     machine.succeed(f"odin upgrade apply --no-reboot {system}")
     record = history(machine)[0]
     assert (record["state"], record["to"]["system"]) == ("staged", system), record

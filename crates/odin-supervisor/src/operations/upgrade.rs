@@ -21,7 +21,7 @@ use crate::records::Records;
 use crate::upgrade::decide::{self, Role, Wish};
 use crate::upgrade::execute::{Ended, Executor};
 use crate::upgrade::generation::{self, Generation};
-use crate::upgrade::gpus::{Gpus, NvidiaSmi};
+use crate::upgrade::gpus::{self, Before, OfService};
 use crate::upgrade::machine::{Machine, NixOs};
 use crate::upgrade::obstacles;
 use crate::upgrade::record::{DataReturn, Kind, Record, State, Store};
@@ -82,7 +82,7 @@ async fn look(appliance: &Appliance, machine: &NixOs, named: Option<&Path>) -> R
     rows.extend(obstacles::space(appliance, machine));
     rows.push(obstacles::backup(appliance, Records::of(appliance).backup().as_ref(), Timestamp::now()));
     rows.extend(ward::cluster_rows(appliance).await);
-    rows.push(obstacles::gpus_at_baseline(record.as_ref(), &NvidiaSmi));
+    rows.push(gpus::judge("gpus", &OfService(appliance), &Before::default()));
     Ok(Situation { from, to, record, obstacles: rows })
 }
 
@@ -117,6 +117,10 @@ pub(super) async fn check(appliance: &Appliance, system: Option<&Path>, action: 
     let silent = || Outcome::new(Status::Done, "", &serde_json::json!({ "vetoes": [] }));
     let dry = matches!(action, "dry-activate" | "dry-build" | "check" | "build");
     if dry || machine.booted()?.is_none() || !Systemd.is_active(&appliance.config.host.k3s_unit)? {
+        return Ok(silent());
+    }
+    // Back to what runs: the menu is written as it is, and nothing is staged.
+    if candidate(&machine, system)?.system == running(&machine, "check a generation")? {
         return Ok(silent());
     }
     let found = look(appliance, &machine, system).await?;
@@ -191,8 +195,7 @@ fn staged(
         snapshot: staging.snapshot,
         data: staging.data,
         failed_before: ward::failed_units()?,
-        // A driver that does not answer now cannot be a baseline.
-        gpus: NvidiaSmi.look().unwrap_or_default(),
+        gpus: Before::now(&OfService(appliance), Timestamp::now()),
     };
     let steps = decide::at_stage(store.load()?.as_ref(), &wish, &machine.boot_id()?, Timestamp::now())
         .map_err(|refusal| Error::Host {
@@ -220,7 +223,7 @@ pub(super) fn confirm(
     let ward = ward::Cluster {
         appliance,
         observer,
-        gpus: &NvidiaSmi,
+        gpus: &OfService(appliance),
         deadline: deadline.unwrap_or(appliance.config.upgrade.deadline),
         at_boot,
     };

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::generation::Generation;
-use super::gpus::Gpu;
+use super::gpus::Before;
 use super::record::{DataReturn, DataState, FORMAT, Kind, Record, State};
 
 /// One thing to do. Every one may be repeated: after a power cut nobody knows
@@ -106,7 +106,7 @@ pub struct Wish {
     /// Units that have failed already.
     pub failed_before: Vec<String>,
     /// The GPUs as they are.
-    pub gpus: Vec<Gpu>,
+    pub gpus: Before,
 }
 
 /// Why a generation is not staged.

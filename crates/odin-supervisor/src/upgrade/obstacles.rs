@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use odin_model::report::{Row, Verdict};
 
 use super::decide::Refusal;
-use super::gpus::{self, Gpus};
 use super::machine::Machine;
-use super::record::{Kind, Record, State};
+use super::record::{Kind, Record};
 use crate::appliance::Appliance;
 use crate::records::BackupRecord;
 
@@ -54,30 +53,6 @@ pub(crate) fn backup(appliance: &Appliance, newest: Option<&BackupRecord>, now: 
         verdict,
         format!("the newest backup is {} min old, at most {} are declared", age.as_mins(), limit.as_mins()),
     )
-}
-
-/// Whether the GPUs are what they were when this generation was confirmed.
-pub(crate) fn gpus_at_baseline(record: Option<&Record>, gpus: &dyn Gpus) -> Row {
-    const NAME: &str = "gpus-at-baseline";
-    let now = match gpus.look() {
-        Ok(now) => now,
-        Err(reason) => return row(NAME, Verdict::Failed, reason),
-    };
-    // Where nothing was ever confirmed, today is the baseline.
-    let baseline = record
-        .filter(|record| record.state == State::Confirmed)
-        .map_or_else(|| now.clone(), |record| record.gpus.clone());
-    if now.is_empty() && baseline.is_empty() {
-        return row(NAME, Verdict::Absent, "there is no GPU");
-    }
-    let faults = match gpus.faults() {
-        Ok(faults) => faults,
-        Err(reason) => return row(NAME, Verdict::Failed, reason),
-    };
-    match gpus::worse(&baseline, &now, &faults) {
-        worse if worse.is_empty() => row(NAME, Verdict::Passed, format!("{} GPUs", now.len())),
-        worse => row(NAME, Verdict::Failed, worse.join("; ")),
-    }
 }
 
 /// Whether this generation may be staged from the running one.

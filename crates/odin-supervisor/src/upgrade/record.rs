@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::generation::Generation;
-use super::gpus::Gpu;
+use super::gpus::Before;
 use crate::appliance::{make_private_dir, replace_file};
 use crate::{Error, Result};
 
@@ -152,7 +152,7 @@ pub struct Record {
     pub failed_before: Vec<String>,
     /// The GPUs as they were: the baseline of the verdict.
     #[serde(default)]
-    pub gpus: Vec<Gpu>,
+    pub gpus: Before,
 }
 
 impl Record {

@@ -7,7 +7,7 @@ use odin_model::event::{Event, Observer, StepState};
 
 use super::super::{Rollback, Upgrade, backup};
 use super::{
-    DataReturn, Error, Executor, Generation, Kind, Machine, NixOs, NvidiaSmi, Outcome, Record, Records,
+    DataReturn, Error, Executor, Generation, Kind, Machine, NixOs, OfService, Outcome, Record, Records,
     Result, Role, Staging, State, Status, decide, failed, look, read, report, running, staged, store, ward,
 };
 use crate::appliance::Appliance;
@@ -187,7 +187,7 @@ fn leave(
     let ward = ward::Cluster {
         appliance,
         observer,
-        gpus: &NvidiaSmi,
+        gpus: &OfService(appliance),
         deadline: appliance.config.upgrade.deadline,
         at_boot: false,
     };

@@ -109,7 +109,7 @@ impl Cluster<'_> {
     }
 
     fn slow_rows(&self, record: &Record) -> Vec<Row> {
-        vec![backups(self.appliance), gpu_row(record, self.gpus)]
+        vec![backups(self.appliance), gpus::judge("gpus", self.gpus, &record.gpus)]
     }
 }
 
@@ -239,21 +239,6 @@ fn backups(appliance: &Appliance) -> Row {
     match listed {
         Ok(snapshots) => row(NAME, Verdict::Passed, format!("{} snapshots", snapshots.len())),
         Err(error) => row(NAME, Verdict::Failed, crate::wire::Failure::from(&error).message),
-    }
-}
-
-fn gpu_row(record: &Record, gpus: &dyn Gpus) -> Row {
-    const NAME: &str = "gpus";
-    let looked = gpus.look().and_then(|now| Ok((now, gpus.faults()?)));
-    match looked {
-        Err(reason) => row(NAME, Verdict::Failed, reason),
-        Ok((now, _)) if now.is_empty() && record.gpus.is_empty() => {
-            row(NAME, Verdict::Absent, "there was no GPU and there is none")
-        }
-        Ok((now, faults)) => match gpus::worse(&record.gpus, &now, &faults) {
-            worse if worse.is_empty() => row(NAME, Verdict::Passed, format!("{} GPUs", now.len())),
-            worse => row(NAME, Verdict::Failed, worse.join("; ")),
-        },
     }
 }
 

@@ -56,7 +56,7 @@ fn wish(from: &str, to: &str) -> Wish {
         snapshot: None,
         data: None,
         failed_before: Vec::new(),
-        gpus: Vec::new(),
+        gpus: Before::default(),
     }
 }
 

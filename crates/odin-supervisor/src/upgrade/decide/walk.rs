@@ -227,7 +227,7 @@ fn walk(behaviour: New, kind: Kind, data: Option<DataReturn>, k3s: &str) -> Walk
         snapshot: Some("aaaa".into()),
         data,
         failed_before: Vec::new(),
-        gpus: Vec::new(),
+        gpus: Before::default(),
     };
     let world = World {
         new: behaviour,

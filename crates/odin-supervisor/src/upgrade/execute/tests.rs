@@ -5,6 +5,7 @@ use super::*;
 use crate::upgrade::decide::{self, Role, Wish};
 use crate::upgrade::entries::Entry;
 use crate::upgrade::generation::tests::generation;
+use crate::upgrade::gpus::Before;
 use crate::upgrade::record::{Kind, State};
 
 /// A machine in memory, whose firmware boots what the loader was told.
@@ -142,7 +143,7 @@ fn staged(machine: &Fake, store: &Store) {
         snapshot: None,
         data: None,
         failed_before: Vec::new(),
-        gpus: Vec::new(),
+        gpus: Before::default(),
     };
     let now = jiff::Timestamp::now();
     for step in decide::at_stage(None, &wish, "boot-1", now).expect("steps") {

@@ -21,7 +21,7 @@ pub(crate) fn record(state: State) -> Record {
         cordoned: false,
         forgiven: false,
         failed_before: Vec::new(),
-        gpus: Vec::new(),
+        gpus: Before::default(),
     }
 }
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from odin_lab import odin
+from odin_lab.shell import Shell
+from scenarios import install as scenario
 
 MIB = 1 << 20
 # The boot partition, found by its type, and a root, as in the image.
@@ -126,6 +129,24 @@ def test_a_plan_shows_the_disk_and_changes_nothing(image, disk):
     assert status == 1, words
     assert "--yes" in words
     assert digest(disk) == before
+
+
+class Medium(Shell):
+    """This host in place of the installation medium."""
+
+    name = "medium"
+
+    def __init__(self, programs: Path) -> None:
+        self._path = f"{programs}:{os.environ['PATH']}"
+
+    def command(self, *arguments: str) -> list[str]:
+        return ["env", f"PATH={self._path}", *arguments]
+
+
+def test_the_scenario_of_the_medium_up_to_the_reboot(image, disk, tmp_path):
+    (tmp_path / "odin").symlink_to(odin.binary().resolve())
+    scenario.write(Medium(tmp_path), str(image), str(disk))
+    assert partitions(disk) == {"ESP": MIB, "nixos": 33 * MIB}
 
 
 def test_an_empty_disk_gets_the_image(image, disk):

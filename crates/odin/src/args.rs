@@ -295,6 +295,7 @@ pub(crate) enum Upgrade {
     ///
     /// System and bundle go back. The datastore goes back with them only where the two generations
     /// have different minor versions of K3s; the node is then cordoned until `odin upgrade confirm`.
+    /// A generation that was chosen in the boot menu runs already: it is made the default.
     Rollback {
         /// Bring back all data of the snapshot before the upgrade, after a snapshot of the present
         #[arg(long)]

@@ -10,13 +10,12 @@ let
   cfg = config.odin.upgrade;
   odin = lib.getExe config.odin.package;
   inherit (config) hardware;
-  # bootctl, systemctl and journalctl; k3s, by which a return of the datastore
-  # ends; nvidia-smi. None of the callers below has the system's own path.
+  # bootctl and systemctl; k3s, by which a return of the datastore ends. None of
+  # the callers below has the system's own path.
   tools = [
     config.systemd.package
     config.services.k3s.package
-  ]
-  ++ lib.optional config.odin.gpu.enable hardware.nvidia.package;
+  ];
   path = "PATH=${lib.makeBinPath tools}:$PATH";
   atBoot = {
     wantedBy = [ "multi-user.target" ];

@@ -9,31 +9,43 @@ import re
 from pathlib import Path
 
 from odin_lab import paths
-from odin_lab.generations import PROFILES
+from odin_lab.generations import FIRMWARE, PROFILES
 from scenarios import upgrade
 
 GUIDES = paths.REPOSITORY / "docs" / "guides"
 # What needs Nix, the flake or the medium.
-ELSEWHERE = re.compile(r"^(nix |nixos-rebuild |reboot$|system=\$\(nix |echo |inputs|sudo )")
+ELSEWHERE = re.compile(
+    r"^(nix |nixos-rebuild |reboot$|system=\$\(nix |echo "
+    # What NixOS says when it refuses.
+    r"|There are changes to critical|nvidia-driver : )"
+)
+
+
+def typed(guide: str) -> list[str]:
+    """The lines of a guide's plain blocks: what a person types, and what NixOS says."""
+    lines, fence = [], None
+    for line in (GUIDES / guide).read_text().splitlines():
+        if line.startswith("```"):
+            fence = None if fence is not None else line.removeprefix("```")
+        elif fence == "" and line:
+            lines.append(line)
+    return lines
 
 
 def commands(guide: str) -> list[str]:
-    """The lines of a guide's plain blocks that a lab machine can follow."""
-    text = (GUIDES / guide).read_text()
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    lines = [line.partition("  #")[0].rstrip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("odin ")]
+    """The lines that a lab machine can follow."""
+    return [line for line in typed(guide) if line.startswith("odin ")]
 
 
 def test_nothing_in_the_guides_is_passed_over():
     """A line that is neither followed nor known to need more fails here."""
     for guide in ("upgrade.md", "rollback.md", "airgap.md"):
-        text = (GUIDES / guide).read_text()
-        for block in re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-            if block.startswith("There are changes"):
-                continue  # what NixOS says
-            for line in block.splitlines():
-                assert line.startswith("odin ") or ELSEWHERE.match(line), f"{guide}: {line}"
+        lines = typed(guide)
+        assert commands(guide)
+        left = [
+            line for line in lines if not line.startswith("odin ") and not ELSEWHERE.match(line)
+        ]
+        assert left == [], guide
 
 
 def test_a_generation_from_a_medium_is_taken_up(nixos, make):
@@ -46,6 +58,28 @@ def test_a_generation_from_a_medium_is_taken_up(nixos, make):
     nixos.succeed(apply)
     upgrade.power_up(nixos)
     upgrade.taken_up(nixos, system)
+
+
+def test_an_entry_chosen_in_the_menu_is_made_to_stay(nixos, make):
+    """At the console: the boot loader takes what a person points at, once."""
+    before = upgrade.booted(nixos)
+    system = make()
+    upgrade.stage(nixos, system)
+    upgrade.restart(nixos)
+    upgrade.taken_up(nixos, system)
+    entries = json.loads(nixos.succeed("bootctl list --json=short"))
+    chosen = next(entry["id"] for entry in entries if f"init={before}/init" in entry["options"])
+    nixos.succeed(f"echo {chosen} > {FIRMWARE}/LoaderEntryOneShot")
+    upgrade.restart(nixos)
+    assert upgrade.booted(nixos) == before
+    nixos.wait_for_unit("odin-confirm.service")
+    assert upgrade.next_boot(nixos) == system
+    nixos.succeed(commands("rollback.md")[2])
+    assert upgrade.next_boot(nixos) == before
+    record = upgrade.history(nixos)[0]
+    assert (record["kind"], record["state"]) == ("rollback", "confirmed"), record
+    upgrade.restart(nixos)
+    assert upgrade.booted(nixos) == before
 
 
 def test_upgrade_and_back_as_the_guides_say(nixos, make, tmp_path: Path):

@@ -83,7 +83,20 @@ def left(machine, system: str, before: str) -> dict:
 
 def at_ease(machine, system: str) -> None:
     """Waits until nothing stands against taking up this system."""
-    machine.wait_until_succeeds(f"odin upgrade plan {system}; test $? = 2", VERDICT)
+    # What pods were in the boot before is told until the kubelet speaks again.
+    machine.wait_until_succeeds(
+        "boot=$(stat -c %Y /run/booted-system);"
+        " kubectl get pods --all-namespaces -o json | jq -e --argjson boot $boot"
+        ' \'[.items[] | select(.status.phase != "Succeeded" and .status.phase != "Failed")'
+        " | .status.containerStatuses[]?"
+        ' | (.state.running.startedAt // "1970-01-01T00:00:00Z") | fromdate]'
+        " | length > 0 and min >= $boot'",
+        VERDICT,
+    )
+    # The driver's shell ends at the first status that is not 0.
+    machine.wait_until_succeeds(
+        f"status=0; odin upgrade plan {system} || status=$?; test $status = 2", VERDICT
+    )
 
 
 def stage(machine, system: str) -> str:
@@ -102,7 +115,7 @@ def good(machine, system: str) -> None:
     """A generation that is well becomes the default, and stays it."""
     system = resolve(machine, system)
     phase1.come_up(machine)
-    machine.succeed("odin backup now")
+    machine.succeed("odin backup now", "odin backup drill")
     before = stage(machine, system)
     restart(machine)
     taken_up(machine, system)

@@ -188,15 +188,7 @@ fn staged(
     let executor = Executor { machine, store: &store };
     let from = read(machine, &running(machine, "stage a generation")?)?;
     let same = from.system == to.system;
-    let wish = Wish {
-        kind: staging.kind.unwrap_or(Kind::Upgrade),
-        from,
-        to,
-        snapshot: staging.snapshot,
-        data: staging.data,
-        failed_before: ward::failed_units()?,
-        gpus: Before::now(&OfService(appliance), Timestamp::now()),
-    };
+    let wish = wish(appliance, from, to, staging)?;
     let steps = decide::at_stage(store.load()?.as_ref(), &wish, &machine.boot_id()?, Timestamp::now())
         .map_err(|refusal| Error::Host {
             action: format!("stage {}", wish.to.name()),
@@ -207,6 +199,19 @@ fn staged(
         executor.perform(step)?;
     }
     Ok(if same { None } else { store.load()? })
+}
+
+/// A wish, with what is to be measured against later.
+fn wish(appliance: &Appliance, from: Generation, to: Generation, staging: Staging) -> Result<Wish> {
+    Ok(Wish {
+        kind: staging.kind.unwrap_or(Kind::Upgrade),
+        from,
+        to,
+        snapshot: staging.snapshot,
+        data: staging.data,
+        failed_before: ward::failed_units()?,
+        gpus: Before::now(&OfService(appliance), Timestamp::now()),
+    })
 }
 
 /// The verdict: at boot, or asked for by a person.

@@ -138,11 +138,6 @@ pub fn at_stage(
     let earlier = record.filter(|record| record.to.system == *to);
     let same = earlier.filter(|earlier| !earlier.state.has_ended() && earlier.staged_boot == boot);
     let staging = Record {
-        format: FORMAT,
-        kind: wish.kind,
-        state: State::Staging,
-        from: wish.from.clone(),
-        to: wish.to.clone(),
         snapshot: wish.snapshot.clone().or_else(|| same?.snapshot.clone()),
         attempt: match (same, earlier) {
             (Some(same), _) => same.attempt,
@@ -150,17 +145,7 @@ pub fn at_stage(
             (None, None) => 1,
         },
         staged: same.map_or(now, |same| same.staged),
-        staged_boot: boot.to_owned(),
-        trial_boot: None,
-        left_boot: None,
-        tried: None,
-        ended: None,
-        reason: None,
-        data: wish.data.clone(),
-        cordoned: false,
-        forgiven: false,
-        failed_before: wish.failed_before.clone(),
-        gpus: wish.gpus.clone(),
+        ..staging(wish, boot, now)
     };
     let staged = Record { state: State::Staged, ..staging.clone() };
     Ok(vec![
@@ -173,6 +158,31 @@ pub fn at_stage(
     ])
 }
 
+/// The record of a wish, at its first attempt.
+fn staging(wish: &Wish, boot: &str, now: Timestamp) -> Record {
+    Record {
+        format: FORMAT,
+        kind: wish.kind,
+        state: State::Staging,
+        from: wish.from.clone(),
+        to: wish.to.clone(),
+        snapshot: wish.snapshot.clone(),
+        attempt: 1,
+        staged: now,
+        staged_boot: boot.to_owned(),
+        trial_boot: None,
+        left_boot: None,
+        tried: None,
+        ended: None,
+        reason: None,
+        data: wish.data.clone(),
+        cordoned: false,
+        forgiven: false,
+        failed_before: wish.failed_before.clone(),
+        gpus: wish.gpus.clone(),
+    }
+}
+
 /// Why `to` must not be staged in `running`; none when it may be.
 #[must_use]
 pub fn refusal(record: &Record, running: &Path, to: &Path, kind: Kind) -> Option<Refusal> {
@@ -183,6 +193,15 @@ pub fn refusal(record: &Record, running: &Path, to: &Path, kind: Kind) -> Option
     let fell_back = record.state == State::FellBack && !record.forgiven;
     (kind == Kind::Upgrade && fell_back && record.to.system == to && to != running)
         .then(|| Refusal::GivenUp(record.reason.clone().unwrap_or_default()))
+}
+
+/// The steps that keep a machine in the generation that somebody chose in the
+/// boot menu, where another one is the default. It runs already, so nothing is
+/// tried.
+#[must_use]
+pub fn at_stay(wish: &Wish, boot: &str, now: Timestamp) -> Vec<Step> {
+    let chosen = staging(wish, boot, now);
+    confirm(&Record { trial_boot: Some(boot.to_owned()), tried: Some(now), ..chosen }, now, None)
 }
 
 /// The running generation was asked for: what was staged is not wanted now.

@@ -6,7 +6,7 @@
 //! tell what the default is while an entry is set for the next boot: systemd's
 //! `bootspec.c` shows that one in its place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -25,15 +25,18 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The system it boots; none where it boots something else.
+    #[must_use]
+    pub fn system(&self) -> Option<PathBuf> {
+        let mut options = self.options.as_deref()?.split_ascii_whitespace();
+        let init = Path::new(options.find_map(|option| option.strip_prefix("init="))?);
+        init.ends_with("init").then(|| init.parent().map(Path::to_owned)).flatten()
+    }
+
     /// Whether it boots this system (and not one of its specialisations).
     #[must_use]
     pub fn boots(&self, system: &Path) -> bool {
-        let init = system.join("init");
-        self.options
-            .iter()
-            .flat_map(|options| options.split_ascii_whitespace())
-            .filter_map(|option| option.strip_prefix("init="))
-            .any(|path| Path::new(path) == init)
+        self.system().as_deref() == Some(system)
     }
 }
 
@@ -91,6 +94,10 @@ mod tests {
         assert_eq!(id("/nix/store/aaaa-nixos-system-box"), Some("nixos-generation-4.conf"));
         assert_eq!(id("/nix/store/bbbb-nixos-system-box"), Some("nixos-generation-5.conf"));
         assert_eq!(id("/nix/store/cccc-nixos-system-box"), None);
+        let systems: Vec<_> = entries.iter().map(Entry::system).collect();
+        assert_eq!(systems[1], Some("/nix/store/aaaa-nixos-system-box".into()));
+        assert_eq!(systems[2], Some("/nix/store/aaaa-nixos-system-box/specialisation/debug".into()));
+        assert_eq!(systems[3], None);
     }
 
     #[test]

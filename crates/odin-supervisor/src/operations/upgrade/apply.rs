@@ -9,9 +9,11 @@ use super::super::{Rollback, Upgrade, backup};
 use super::{
     DataReturn, Error, Executor, Generation, Kind, Machine, NixOs, OfService, Outcome, Record, Records,
     Result, Role, Staging, State, Status, decide, failed, look, read, report, running, staged, store, ward,
+    wish,
 };
 use crate::appliance::Appliance;
 use crate::lock::Lock;
+use crate::upgrade::entries;
 use crate::upgrade::record::DataState;
 
 /// Backs up, stages and reboots.
@@ -143,6 +145,9 @@ pub(in crate::operations) async fn rollback(
         }
         _ => {}
     }
+    if let Some(default) = another_default(&machine, &here)? {
+        return stay(appliance, &machine, (&default, &here), options, observer).await;
+    }
     let target = previous(&machine, record.as_ref(), &here)?;
     let from = read(&machine, &here)?;
     let to = read(&machine, &target)?;
@@ -155,6 +160,42 @@ pub(in crate::operations) async fn rollback(
     let staging = Staging { kind: Some(Kind::Rollback), snapshot: None, data };
     let record = install(appliance, &machine, to, staging, observer)?;
     Ok(reboot(record.as_ref(), options.no_reboot))
+}
+
+/// The system that is the default while another one runs: somebody chose that
+/// in the boot menu.
+fn another_default(machine: &impl Machine, here: &Path) -> Result<Option<PathBuf>> {
+    let entries = machine.entries()?;
+    let default = entries::default(&entries).filter(|entry| !entry.boots(here));
+    Ok(default.and_then(entries::Entry::system))
+}
+
+/// Makes the running generation the default: it was gone back to by hand.
+async fn stay(
+    appliance: &Appliance,
+    machine: &NixOs,
+    (default, here): (&Path, &Path),
+    options: &Rollback,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    let (from, to) = (read(machine, default)?, read(machine, here)?);
+    if options.with_data {
+        return Err(Error::Host {
+            action: format!("roll back to {} with data", to.name()),
+            reason: "it runs already, and data goes back at a boot".to_owned(),
+            hint: "`odin upgrade rollback` makes it stay; `odin restore apply ID` brings a snapshot back",
+        });
+    }
+    let _lock = Lock::take(&appliance.config.host, "roll back", observer).await?;
+    let store = store(appliance);
+    store.create()?;
+    let executor = Executor { machine, store: &store };
+    let wish = decide::Wish { kind: Kind::Rollback, ..wish(appliance, from, to, Staging::default())? };
+    for step in &decide::at_stay(&wish, &machine.boot_id()?, Timestamp::now()) {
+        executor.perform(step)?;
+    }
+    let text = format!("{} runs and is the default again, in place of {}", wish.to.name(), wish.from.name());
+    Ok(Outcome::new(Status::Done, text, &store.load()?))
 }
 
 fn is_staged(record: &Record) -> bool {

@@ -108,6 +108,19 @@ fn asking_for_the_running_generation_withdraws_what_was_staged() {
 }
 
 #[test]
+fn what_was_chosen_in_the_menu_becomes_the_default_once_the_other_is_kept() {
+    let wish = Wish { kind: Kind::Rollback, ..wish("new", "old") };
+    let steps = at_stay(&wish, "boot-4", seen("old", "boot-4").now);
+    let expected =
+        ["keep new as Previous", "keep old as KnownGood", "profile old", "default old", "save confirmed"];
+    assert_eq!(words(&steps), expected);
+    // Wherever the power goes among them, the next boot needs no verdict.
+    let before = Record { from: wish.to.clone(), to: wish.from.clone(), ..record(State::Confirmed) };
+    let next = at_boot(Some(&before), &seen("old", "boot-5"), &Answers::default());
+    assert!(next.iter().all(|step| !matches!(step, Step::Judge | Step::Reboot)), "{next:?}");
+}
+
+#[test]
 fn every_boot_has_its_steps() {
     let back = ["keep old as KnownGood", "default old", "NoOneshot", "profile old"];
     let falling = Record { reason: Some("no node".into()), state: State::FallingBack, ..booted() };

@@ -146,6 +146,10 @@ pub(in crate::operations) async fn rollback(
         _ => {}
     }
     if let Some(default) = another_default(&machine, &here)? {
+        if record.as_ref().is_some_and(|record| was_given_up(record, &here)) {
+            let text = format!("{} is the default; rebooting into it", read(&machine, &default)?.name());
+            return Ok(Outcome { reboot: !options.no_reboot, ..Outcome::new(Status::Done, text, &record) });
+        }
         return stay(appliance, &machine, (&default, &here), options, observer).await;
     }
     let target = previous(&machine, record.as_ref(), &here)?;
@@ -160,6 +164,12 @@ pub(in crate::operations) async fn rollback(
     let staging = Staging { kind: Some(Kind::Rollback), snapshot: None, data };
     let record = install(appliance, &machine, to, staging, observer)?;
     Ok(reboot(record.as_ref(), options.no_reboot))
+}
+
+/// Whether what runs fell back before: somebody chose it in the boot menu to
+/// look at it, and goes back to the default.
+fn was_given_up(record: &Record, here: &Path) -> bool {
+    record.state == State::FellBack && record.to.system == here
 }
 
 /// The system that is the default while another one runs: somebody chose that
@@ -288,8 +298,21 @@ fn data_to_return(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upgrade::execute::tests::Fake;
     use crate::upgrade::generation::tests::generation;
     use crate::upgrade::record::tests::record;
+
+    #[test]
+    fn another_default_is_what_the_menu_was_told_to_pass_over() {
+        let machine = Fake::new(&["old", "new"]);
+        let default = |here: &str| another_default(&machine, Path::new(here)).expect("entries");
+        assert_eq!(default("/nix/store/old"), None);
+        assert_eq!(default("/nix/store/new"), Some("/nix/store/old".into()));
+        let fell_back = record(State::FellBack);
+        assert!(was_given_up(&fell_back, &fell_back.to.system));
+        assert!(!was_given_up(&fell_back, &fell_back.from.system));
+        assert!(!was_given_up(&record(State::Confirmed), &fell_back.to.system));
+    }
 
     #[test]
     fn data_goes_back_only_where_it_must_or_is_asked_for() {

@@ -114,8 +114,12 @@ fn what_was_chosen_in_the_menu_becomes_the_default_once_the_other_is_kept() {
     let expected =
         ["keep new as Previous", "keep old as KnownGood", "profile old", "default old", "save confirmed"];
     assert_eq!(words(&steps), expected);
-    // Wherever the power goes among them, the next boot needs no verdict.
+    // Until then nothing is done by itself, and wherever the power goes among
+    // them, the next boot needs no verdict.
     let before = Record { from: wish.to.clone(), to: wish.from.clone(), ..record(State::Confirmed) };
+    let chosen =
+        Seen { booted_is_default: false, another_is_default: true, pinned: false, ..seen("old", "boot-4") };
+    assert_eq!(at_boot(Some(&before), &chosen, &Answers::default()), []);
     let next = at_boot(Some(&before), &seen("old", "boot-5"), &Answers::default());
     assert!(next.iter().all(|step| !matches!(step, Step::Judge | Step::Reboot)), "{next:?}");
 }

@@ -158,6 +158,12 @@ SUITES = {
             "check",
             environment=LAB_PATH,
         ),
+        Suite(
+            "upgrades",
+            (PYTHON, "tests/acceptance/upgrades.py", "--record"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
     ),
     "bench": (
         Suite(

@@ -18,6 +18,8 @@ in
     description = "ODIN unattended installation";
     wantedBy = [ "multi-user.target" ];
     after = [ "multi-user.target" ];
+    # lsblk, wipefs and mount.
+    path = [ pkgs.util-linux ];
     unitConfig.ConditionPathExists = "/dev/disk/by-label/ODIN-SEED";
     serviceConfig = {
       Type = "oneshot";

@@ -8,4 +8,4 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab"), str(HERE.parent / "vm")]
 
-pytest_plugins = ["odin_lab.fixtures"]
+pytest_plugins = ["odin_lab.fixtures", "odin_lab.trial"]

@@ -105,6 +105,7 @@ MISUSES = {
         "migStrategy",
     ),
     "one generation": (["odin.upgrade.keepGenerations=1"], "odin.upgrade.keepGenerations", "2"),
+    "unit without a suffix": (['odin.upgrade.units=["sshd"]'], "odin.upgrade.units", "pattern"),
     "unknown option": (["odin.gpu.count=8"], "odin.gpu.count", "does not exist"),
 }
 

@@ -15,14 +15,7 @@ from odin_lab import cluster, odin
 from odin_lab.fixtures import temporary_machine
 from odin_lab.machine import Machine
 
-pytest_plugins = ["odin_lab.fixtures"]
-
-
-@pytest.fixture(scope="session")
-def bundle(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle of the lab overlay."""
-    odin.build(_say)
-    return odin.build_bundle("lab", tmp_path_factory.mktemp("bundle") / "lab", _say)
+pytest_plugins = ["odin_lab.fixtures", "odin_lab.trial"]
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +41,3 @@ def box(bundle: Path, disk: Path) -> Iterator[Machine]:
         machine.succeed("odin apply")
         machine.succeed("odin backup now")
         yield machine
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,6 +1,11 @@
 # An appliance as the tests boot it: the dev configuration in a virtual machine
 # without a network but the one between the machines.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 {
   imports = [
     ../../nixos
@@ -31,6 +36,9 @@
 
   # The driver's disk has no partition table, and its file systems are its own.
   boot.initrd.systemd.repart.enable = lib.mkForce false;
+
+  # The scenarios look into reports with it.
+  environment.systemPackages = [ pkgs.jq ];
 
   # A password nobody has to keep: the machine holds nothing of value.
   environment.etc."odin/repository-password" = {

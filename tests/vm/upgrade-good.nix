@@ -24,12 +24,7 @@
       sys.path.insert(0, "${./.}")
       from scenarios import upgrade
 
-      def reboot():
-          machine.shutdown()
-          # A generation that is given up reboots by itself.
-          machine.start(allow_reboot=True)
-
       start_all()
-      upgrade.good(machine, "${nodes.machine.system.build.toplevel}/specialisation/next", reboot)
+      upgrade.good(machine, "${nodes.machine.system.build.toplevel}/specialisation/next")
     '';
 }

@@ -16,6 +16,7 @@ pub use storage::storage_writes;
 
 use crate::cluster::Cluster;
 use crate::desired::Desired;
+use crate::health;
 use crate::plan;
 use crate::settings::Settings;
 
@@ -105,6 +106,40 @@ async fn in_force(cluster: &Cluster, desired: &Desired, settings: &Settings) -> 
                 plan.actions().find(differs).map(|action| format!("{}: {}", action.object, action.detail));
             Err(format!("{changes} objects differ, the first: {}", first.unwrap_or_default()))
         }
+    }
+}
+
+/// Every declared object exists and is healthy. Claims are left out: one that
+/// no pod uses yet waits, and one that a pod uses shows in the pod.
+pub async fn components_healthy(cluster: &Cluster, desired: &Desired, settings: &Settings) -> Row {
+    row("components-healthy", healthy(cluster, desired, settings).await)
+}
+
+async fn healthy(cluster: &Cluster, desired: &Desired, settings: &Settings) -> Finding {
+    let observed = cluster.observe(desired, &settings.state_namespace).await;
+    let observation = observed.map_err(|error| error.to_string())?;
+    let surroundings = health::Surroundings::default();
+    let mut ill = Vec::new();
+    for declared in &desired.objects {
+        match observation.live.get(&declared.key) {
+            None => ill.push(format!("{}: it does not exist", declared.key)),
+            Some(live) if declared.key.kind != "PersistentVolumeClaim" && health::has_status(&live.value) => {
+                let found = health::assess(&live.value, &surroundings);
+                if !found.is_healthy() {
+                    ill.push(format!("{}: {found}", declared.key));
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    match ill.len() {
+        0 => Ok(format!("{} components", desired.components.len())),
+        1..=3 => Err(ill.join("; ")),
+        more => Err(format!(
+            "{}; and {} more",
+            ill.iter().take(3).cloned().collect::<Vec<_>>().join("; "),
+            more - 3
+        )),
     }
 }
 

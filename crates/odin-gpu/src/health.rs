@@ -114,6 +114,13 @@ impl Health {
     }
 }
 
+impl Gpu {
+    /// Makes the verdict the worst of its findings.
+    fn judge(&mut self) {
+        self.verdict = self.findings.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Healthy);
+    }
+}
+
 impl Fleet {
     /// Judges every GPU as it is now.
     #[must_use]
@@ -133,9 +140,7 @@ impl Fleet {
             health.findings.extend(baseline::compare(&baseline, &mut health.gpus));
         }
         health.findings.extend(found::of_pods(&self.shared.pods()));
-        for gpu in &mut health.gpus {
-            gpu.verdict = gpu.findings.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Healthy);
-        }
+        health.gpus.iter_mut().for_each(Gpu::judge);
         health
     }
 

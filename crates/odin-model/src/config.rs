@@ -14,6 +14,7 @@ mod gpu;
 mod host;
 mod secret;
 pub mod site;
+mod upgrade;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, Mig
 pub use host::{Host, Role};
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
+pub use upgrade::Upgrade;
 pub use verify::Verify;
 
 /// Largest `odin.toml` that is read, in bytes. A real one has a few KiB.
@@ -45,6 +47,8 @@ pub struct Config {
     /// What is backed up, when, to where. Absent: no backups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
+    /// When a generation may be staged, and when it is good.
+    pub upgrade: Upgrade,
     /// The GPUs: how they are watched, and how the cluster gets them. Absent:
     /// nothing is expected of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +140,7 @@ impl Config {
         self.host.validate()?;
         self.apply.validate()?;
         secret::validate(&self.secrets)?;
+        self.upgrade.validate()?;
         self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }

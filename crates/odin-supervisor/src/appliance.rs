@@ -25,17 +25,37 @@ impl Appliance {
     /// When a file cannot be read or declares something impossible.
     pub fn load(file: &Path) -> Result<Self> {
         let config = Config::parse(&read(file)?, file)?;
-        let site_file = config.host.state_dir.join("site.toml");
-        // One that cannot be looked at must not count as none.
-        let has_site =
-            site_file.try_exists().map_err(|source| Error::Unreadable { path: site_file.clone(), source })?;
-        let (config, site_keys) = if has_site {
+        // Installation writes it where a first boot finds it; what is in the
+        // state directory came later and wins. One that cannot be looked at must
+        // not count as none.
+        let exists = |path: &Path| {
+            path.try_exists().map_err(|source| Error::Unreadable { path: path.to_owned(), source })
+        };
+        let kept = config.host.state_dir.join("site.toml");
+        let planted = Path::new(crate::install::SITE);
+        let site_file = if !exists(&kept)? && exists(planted)? { planted.to_owned() } else { kept };
+        let (config, site_keys) = if exists(&site_file)? {
             let site = Site::parse(&read(&site_file)?, &site_file)?;
             (config.with_site(&site, &site_file)?, site.keys())
         } else {
             (config, Vec::new())
         };
         Ok(Self { config, site_keys, file: file.to_owned() })
+    }
+
+    /// Takes the `site.toml` that the installation left on the boot partition
+    /// into the state directory, where snapshots carry it. One that is there
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(crate) fn adopt_site(&self) -> Result<()> {
+        let (kept, planted) = (self.config.host.state_dir.join("site.toml"), Path::new(crate::install::SITE));
+        if kept.exists() || !planted.exists() {
+            return Ok(());
+        }
+        let content = fs::read(planted).map_err(Error::state("read", planted))?;
+        replace_file(&kept, &content)
     }
 
     /// Reads the declaration with another repository in place of the declared

@@ -39,6 +39,10 @@ pub(crate) struct Shared {
 /// When the sockets cannot be opened; everything later is logged, counted and
 /// tried again.
 pub async fn run(appliance: Appliance) -> Result<()> {
+    // Without it the daemon has the values all the same, from where they are.
+    if let Err(error) = appliance.adopt_site() {
+        tracing::error!(%error, "the host's own values are not in the state directory");
+    }
     let run_dir = appliance.config.host.run_dir.clone();
     let shared = Arc::new(Shared {
         appliance,

@@ -159,6 +159,17 @@ async fn health_of(appliance: &Appliance) -> Result<Health> {
     Ok(health)
 }
 
+/// The verdicts an upgrade is judged by: the service's, which remembers XIDs.
+/// Where another exporter has its port, this process reads for itself.
+pub(crate) async fn health_for_upgrade(appliance: &Appliance) -> std::result::Result<Health, String> {
+    match declared(appliance).exporter {
+        Exporter::Odin => health_of_service(appliance)
+            .await
+            .map_err(|reason| format!("odin-gpu.service does not answer: {reason}")),
+        Exporter::Dcgm => health_of(appliance).await.map_err(|error| error.to_string()),
+    }
+}
+
 /// The verdicts of the running service; its absence in words.
 pub(crate) async fn health_of_service(appliance: &Appliance) -> std::result::Result<Health, String> {
     let body = local::get(&declared(appliance).listen, exporter::HEALTH).await?;

@@ -13,6 +13,7 @@ mod error;
 pub mod gpu;
 mod hooks;
 pub mod host;
+pub mod install;
 pub mod interrupt;
 pub mod job;
 pub mod lock;
@@ -20,6 +21,7 @@ pub mod operations;
 pub mod records;
 mod secrets;
 mod sources;
+pub mod upgrade;
 mod wire;
 
 pub use error::{Error, Result};

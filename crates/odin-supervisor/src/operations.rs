@@ -8,9 +8,11 @@ mod apply;
 mod backup;
 pub mod bundle;
 pub(crate) mod gpu_reset;
+pub mod install;
 mod mig;
 mod restore;
 mod status;
+mod upgrade;
 mod verify;
 
 use std::path::PathBuf;
@@ -87,6 +89,40 @@ pub enum Request {
     },
     /// Cuts GPUs as they were before.
     GpuMigRollback,
+    /// What an upgrade would change, and what stands against it.
+    UpgradePlan {
+        /// The new system; where the system profile leads when absent.
+        system: Option<PathBuf>,
+    },
+    /// Backs up, stages a generation and reboots.
+    UpgradeApply(Upgrade),
+    /// Stages a generation; the boot loader's hook calls it.
+    UpgradeStage {
+        /// The new system.
+        system: Option<PathBuf>,
+        /// Exit status of what wrote the boot menu.
+        written: i32,
+    },
+    /// Vetoes a switch; NixOS' checks before one call it.
+    UpgradeCheck {
+        /// The new system.
+        system: Option<PathBuf>,
+        /// What `switch-to-configuration` was asked for.
+        action: String,
+    },
+    /// Judges the running generation.
+    UpgradeConfirm {
+        /// At boot: waits for it to become well, and goes back when it does not.
+        boot: bool,
+        /// Takes it whatever the verdict is.
+        force: bool,
+        /// Another deadline than the declared one, in seconds.
+        deadline_seconds: Option<u64>,
+    },
+    /// Goes to the generation before.
+    UpgradeRollback(Rollback),
+    /// The upgrades there were.
+    UpgradeHistory,
 }
 
 impl Request {
@@ -114,6 +150,13 @@ impl Request {
             Self::GpuMigPlan => "gpu-mig-plan",
             Self::GpuMigApply { .. } => "gpu-mig-apply",
             Self::GpuMigRollback => "gpu-mig-rollback",
+            Self::UpgradePlan { .. } => "upgrade-plan",
+            Self::UpgradeApply(_) => "upgrade-apply",
+            Self::UpgradeStage { .. } => "upgrade-stage",
+            Self::UpgradeCheck { .. } => "upgrade-check",
+            Self::UpgradeConfirm { .. } => "upgrade-confirm",
+            Self::UpgradeRollback(_) => "upgrade-rollback",
+            Self::UpgradeHistory => "upgrade-history",
         }
     }
 
@@ -122,6 +165,15 @@ impl Request {
     #[must_use]
     pub fn is_job(&self) -> bool {
         ["backup-", "restore-", "gpu-"].iter().any(|part| self.name().starts_with(part))
+            || matches!(self, Self::UpgradeApply(_) | Self::UpgradeRollback(_))
+    }
+
+    /// Whether it is always carried out by who asks: tools of NixOS call it
+    /// while they exchange units, among them the daemon, and at boot it must
+    /// not depend on one.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::UpgradeStage { .. } | Self::UpgradeCheck { .. } | Self::UpgradeConfirm { .. })
     }
 
     /// Whether it works on bytes or GPUs and changes something, so that it must
@@ -178,6 +230,28 @@ pub struct Restore {
     pub to: Option<PathBuf>,
 }
 
+/// Options of an upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Upgrade {
+    /// The new system; where the system profile leads when absent.
+    pub system: Option<PathBuf>,
+    /// Leaves the reboot to somebody else.
+    pub no_reboot: bool,
+    /// Tries a generation again that fell back.
+    pub again: bool,
+}
+
+/// Options of a rollback.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rollback {
+    /// Brings back all data of the snapshot before the upgrade.
+    pub with_data: bool,
+    /// Leaves the reboot to somebody else.
+    pub no_reboot: bool,
+}
+
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -188,6 +262,10 @@ pub struct Outcome {
     pub text: String,
     /// For a program.
     pub data: serde_json::Value,
+    /// Whether the machine is to be rebooted now. Who asked does it, with the
+    /// outcome in hand: a reboot ends the daemon and its jobs at once.
+    #[serde(default)]
+    pub reboot: bool,
 }
 
 /// How a request ended.
@@ -207,8 +285,17 @@ impl Outcome {
         // Every report is made of texts, numbers and lists; a report that
         // cannot be written as JSON still has its text.
         let data = serde_json::to_value(data).unwrap_or(serde_json::Value::Null);
-        Self { status, text: text.to_string().trim_end().to_owned(), data }
+        Self { status, text: text.to_string().trim_end().to_owned(), data, reboot: false }
     }
+}
+
+/// Reboots the machine, as an outcome asked for.
+///
+/// # Errors
+/// When the service manager refuses.
+pub fn reboot() -> Result<()> {
+    use crate::upgrade::machine::{Machine, NixOs};
+    NixOs::default().reboot()
 }
 
 /// Carries out one request.
@@ -238,5 +325,17 @@ pub async fn run(appliance: &Appliance, request: Request, observer: Arc<dyn Obse
         Request::GpuMigPlan => mig::plan(appliance).await,
         Request::GpuMigApply { yes } => mig::apply(appliance, yes, observer).await,
         Request::GpuMigRollback => mig::rollback(appliance, observer).await,
+        Request::UpgradePlan { system } => upgrade::plan(appliance, system.as_deref()).await,
+        Request::UpgradeApply(options) => upgrade::apply(appliance, &options, &*observer).await,
+        Request::UpgradeStage { system, written } => upgrade::stage(appliance, system.as_deref(), written),
+        Request::UpgradeCheck { system, action } => {
+            upgrade::check(appliance, system.as_deref(), &action).await
+        }
+        Request::UpgradeConfirm { boot, force, deadline_seconds } => {
+            let deadline = deadline_seconds.map(std::time::Duration::from_secs);
+            upgrade::confirm(appliance, boot, force, deadline, &*observer)
+        }
+        Request::UpgradeRollback(options) => upgrade::rollback(appliance, &options, &*observer).await,
+        Request::UpgradeHistory => upgrade::history(appliance),
     }
 }

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use odin_supervisor::operations::{Apply, Request, Restore};
+use odin_supervisor::install::disks::Rule;
+use odin_supervisor::operations::{Apply, Request, Restore, Rollback, Upgrade as UpgradeOptions};
 
 /// Turns a GPU server into an appliance: applies what is declared, backs it up, proves that it restores
 #[derive(Debug, Parser)]
@@ -70,6 +71,12 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: RestoreVerb,
     },
+    /// Write the image to a disk of this machine; on the installation medium
+    #[command(subcommand)]
+    Install(Install),
+    /// Take up another generation of the system, with a way back
+    #[command(subcommand)]
+    Upgrade(Upgrade),
     /// GPUs: what there is, how well it is, its metrics
     #[command(subcommand)]
     Gpu(Gpu),
@@ -258,6 +265,157 @@ pub(crate) struct RestoreArguments {
     to: Option<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Upgrade {
+    /// Show what would change, whether it needs a reboot, and what would stop it; exit status 2 when
+    /// there is something to take up, 1 when something stands against it
+    Plan {
+        /// The new system: a path in the store, or `./result`; where the system profile leads when absent
+        system: Option<PathBuf>,
+    },
+    /// Back up unless a fresh snapshot is there, stage the new generation, reboot into it
+    ///
+    /// The old boot entry stays the default and the new one is set for one boot. The new generation
+    /// is judged when it is up: it becomes the default, or the machine reboots into the old one, once.
+    Apply {
+        /// The new system: a path in the store, or `./result`; where the system profile leads when absent
+        system: Option<PathBuf>,
+        /// Do not reboot: the new generation is tried at the next boot, whoever causes it
+        #[arg(long)]
+        no_reboot: bool,
+        /// Try a generation once more that fell back
+        #[arg(long)]
+        again: bool,
+    },
+    /// Stage a generation whose boot entry is written; the boot loader's install hook calls this
+    ///
+    /// Does nothing where no system was booted: while one is installed.
+    Stage {
+        /// The new system; where the system profile leads when absent
+        system: Option<PathBuf>,
+        /// Exit status of what wrote the boot menu
+        #[arg(long, value_name = "STATUS", default_value_t = 0)]
+        written: i32,
+    },
+    /// Veto a switch, or say nothing; NixOS' checks before a switch call this
+    ///
+    /// Says nothing while a system is installed, in a dry run, and where K3s does not run.
+    Check {
+        /// The new system; where the system profile leads when absent
+        system: Option<PathBuf>,
+        /// What is asked for: switch, boot, test, dry-activate
+        #[arg(default_value = "switch")]
+        action: String,
+    },
+    /// Judge the running generation; make it the default when it is good, let pods in again
+    Confirm {
+        /// At boot: wait until it is well, and go back to the old one when it does not become so
+        #[arg(long, conflicts_with = "force")]
+        boot: bool,
+        /// Take it whatever the verdict is
+        #[arg(long)]
+        force: bool,
+        /// How long it may take to become well, for example 15m; `upgrade.deadline` when absent
+        #[arg(long, env = "ODIN_CONFIRM_DEADLINE", value_name = "DURATION", value_parser = seconds)]
+        deadline: Option<u64>,
+    },
+    /// Go to the generation before: withdraw what is staged, leave what is on trial, or reboot
+    ///
+    /// System and bundle go back. The datastore goes back with them only where the two generations
+    /// have different minor versions of K3s; the node is then cordoned until `odin upgrade confirm`.
+    /// A generation that was chosen in the boot menu runs already: it is made the default.
+    Rollback {
+        /// Bring back all data of the snapshot before the upgrade, after a snapshot of the present
+        #[arg(long)]
+        with_data: bool,
+        /// Do not reboot: it is tried at the next boot, whoever causes it
+        #[arg(long)]
+        no_reboot: bool,
+    },
+    /// Show the upgrades there were, what they were made of, how they ended and why
+    History,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Install {
+    /// Show the disk, what is on it, and what would stop the installation; changes nothing
+    Plan {
+        #[command(flatten)]
+        what: InstallArguments,
+    },
+    /// Write the image, read it back, compare, and put site.toml on the boot partition
+    ///
+    /// Asks on a terminal. Elsewhere it needs --yes, or a seed with an install.toml
+    /// (`disk` and `erase`, as the options are written).
+    Apply {
+        #[command(flatten)]
+        what: InstallArguments,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    /// The image, raw or compressed by zstd
+    #[arg(long, value_name = "FILE", default_value = "/iso/odin/odin.img")]
+    pub(crate) image: PathBuf,
+    /// SHA-256 that the image's file must have; IMAGE.sha256 beside it when absent
+    #[arg(long, value_name = "HEX")]
+    pub(crate) sha256: Option<String>,
+    /// Which disk: serial=NUMBER, path=/dev/NAME, size=BYTES (or 960G), size=largest, size=smallest;
+    /// the only one when absent
+    #[arg(long, value_name = "RULE")]
+    pub(crate) disk: Option<Rule>,
+    /// Give up the data on the disk; its serial number, or its path where it has none
+    #[arg(long, value_name = "SERIAL")]
+    pub(crate) erase: Option<String>,
+    /// The host's own values: a site.toml, a directory or a device with one; the device labelled
+    /// ODIN-SEED when absent
+    #[arg(long, value_name = "PATH")]
+    pub(crate) seed: Option<PathBuf>,
+}
+
+impl Upgrade {
+    fn request(&self) -> Request {
+        let path = |system: &Option<PathBuf>| {
+            system.as_deref().filter(|path| !path.as_os_str().is_empty()).map(absolute)
+        };
+        match self {
+            Self::Plan { system } => Request::UpgradePlan { system: path(system) },
+            Self::Apply { system, no_reboot, again } => Request::UpgradeApply(UpgradeOptions {
+                system: path(system),
+                no_reboot: *no_reboot,
+                again: *again,
+            }),
+            Self::Stage { system, written } => {
+                Request::UpgradeStage { system: path(system), written: *written }
+            }
+            Self::Check { system, action } => {
+                Request::UpgradeCheck { system: path(system), action: action.clone() }
+            }
+            Self::Confirm { boot, force, deadline } => {
+                Request::UpgradeConfirm { boot: *boot, force: *force, deadline_seconds: *deadline }
+            }
+            Self::Rollback { with_data, no_reboot } => {
+                Request::UpgradeRollback(Rollback { with_data: *with_data, no_reboot: *no_reboot })
+            }
+            Self::History => Request::UpgradeHistory,
+        }
+    }
+}
+
+/// Reads `15m` or `90s`.
+fn seconds(text: &str) -> Result<u64, String> {
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|error| format!("{error}; write it like 15m or 90s"))?;
+    u64::try_from(duration.as_secs())
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "it must be longer than a second, like 15m or 90s".to_owned())
+}
+
 impl Verb {
     /// The request for the supervisor; none for what this program does itself.
     pub(crate) fn request(&self) -> Option<Request> {
@@ -267,7 +425,12 @@ impl Verb {
                 Mig::Apply { yes } => Request::GpuMigApply { yes: *yes },
                 Mig::Rollback => Request::GpuMigRollback,
             },
-            Self::Supervise | Self::Config(_) | Self::Bundle(_) | Self::Gpu(_) | Self::Job { .. } => {
+            Self::Supervise
+            | Self::Config(_)
+            | Self::Bundle(_)
+            | Self::Install(_)
+            | Self::Gpu(_)
+            | Self::Job { .. } => {
                 return None;
             }
             Self::Status => Request::Status,
@@ -278,6 +441,7 @@ impl Verb {
             Self::Suspend => Request::Suspend,
             Self::Resume => Request::Resume,
             Self::Verify { phase } => Request::Verify { phase: *phase },
+            Self::Upgrade(verb) => verb.request(),
             Self::Backup { verb, .. } => match verb {
                 Backup::Now => Request::BackupNow,
                 Backup::List => Request::BackupList,

@@ -4,6 +4,7 @@
 mod bundle;
 mod config;
 mod gpu;
+mod install;
 mod supervise;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.verb {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
+        Verb::Install(verb) => install::run(verb, arguments.json),
         Verb::Gpu(verb) => gpu::run(verb, arguments),
         _ => supervised(arguments),
     }
@@ -75,7 +77,7 @@ async fn carry_out(
     request: Request,
 ) -> Result<ExitStatus, Failure> {
     let observer: Arc<dyn Observer> = progress::observer(json);
-    let daemon = if local { None } else { client::connect(&appliance).await };
+    let daemon = if local || request.is_local() { None } else { client::connect(&appliance).await };
     let outcome = if let Some(daemon) = daemon {
         tokio::select! {
             biased;
@@ -135,7 +137,11 @@ async fn carry_out(
             outcome = operations::run(&appliance, request, observer) => outcome?,
         }
     };
-    Ok(render(&outcome, json))
+    let status = render(&outcome, json);
+    if outcome.reboot {
+        odin_supervisor::operations::reboot()?;
+    }
+    Ok(status)
 }
 
 /// Asks the operation of this process to end at its next step.

@@ -103,7 +103,7 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::Step { name, state, detail } => {
             let mark = match state {
-                StepState::Started => return Some(format!("{name} ...")),
+                StepState::Started => return Some(format!("{} ...", with(name.clone(), detail))),
                 StepState::Done => "done",
                 StepState::Skipped => "skipped",
                 StepState::Failed => "failed",

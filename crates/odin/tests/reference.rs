@@ -27,11 +27,10 @@ fn commands(help: &str) -> Vec<String> {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.strip_prefix("  "))
-        // Words that a long description goes on with stand further right.
-        .filter(|line| !line.starts_with(' '))
+        // A long description goes on below, further in.
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
         .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-        .filter(|name| name != "help" && !name.is_empty())
+        .filter(|name| name != "help")
         .collect()
 }
 

@@ -3,12 +3,24 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
   cfg = config.odin.upgrade;
   odin = lib.getExe config.odin.package;
   inherit (config) hardware;
+  # bootctl and systemctl; k3s, by which a return of the datastore ends. None of
+  # the callers below has the system's own path.
+  tools = [
+    config.systemd.package
+    config.services.k3s.package
+  ];
+  path = "PATH=${lib.makeBinPath tools}:$PATH";
+  atBoot = {
+    wantedBy = [ "multi-user.target" ];
+    restartIfChanged = false;
+  };
 in
 {
   imports = [ ./options.nix ];
@@ -29,7 +41,7 @@ in
     # not touch a running cluster. The name comes before NixOS' own check of the
     # inhibitors, which does not know `odin upgrade apply`.
     system.preSwitchChecks.odin = ''
-      ${odin} upgrade check "''${1-}" "''${2-}"
+      ${path} ${odin} upgrade check "''${1-}" "''${2-}"
     '';
 
     boot.loader = {
@@ -42,17 +54,39 @@ in
       # stays the default and the new one is set for one boot. First, because $?
       # is the result of writing them, which the script does not look at.
       systemd-boot.extraInstallCommands = lib.mkBefore ''
-        ${odin} upgrade stage --written "$?" "''${1-}"
+        ${path} ${odin} upgrade stage --written "$?" "''${1-}"
       '';
     };
 
-    # The verdict; the unit ships with the package. It starts early and waits
-    # itself: what hangs on the way up must not hold up the judgement of it.
-    systemd.services.odin-confirm = {
-      wantedBy = [ "basic.target" ];
-      environment.ODIN_CONFIRM_DEADLINE = cfg.deadline;
-      # A switch is no boot.
-      restartIfChanged = false;
+    # What `odin upgrade` compares between two generations, readable from a
+    # closure that does not run.
+    environment.etc."odin/generation.json".source = (pkgs.formats.json { }).generate "generation.json" {
+      nixos = config.system.nixos.label;
+      kernel = config.boot.kernelPackages.kernel.version;
+      systemd = config.systemd.package.version;
+      k3s = lib.getVersion config.services.k3s.package;
+      ${if config.odin.gpu.enable then "driver" else null} = hardware.nvidia.package.version;
+    };
+
+    odin.settings.upgrade = {
+      inherit (cfg) deadline steady units;
+      fresh-backup = cfg.freshBackup;
+      free-store-mib = cfg.freeStoreMiB;
+      free-boot-mib = cfg.freeBootMiB;
+    };
+
+    # The verdict, and what reboots when there can be none. The units ship with
+    # the package; a switch is no boot.
+    systemd.services = {
+      odin-confirm = atBoot // {
+        path = tools;
+      };
+      odin-trial = atBoot;
+      # Started by a failure of the verdict alone.
+      odin-fall-back.restartIfChanged = false;
+      # `odin upgrade` by hand is carried out here.
+      odin.path = tools;
+      "odin-job@".path = tools;
     };
 
     # A kernel that panics and an initrd that fails reboot, into the old entry.

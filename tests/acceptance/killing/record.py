@@ -17,12 +17,18 @@ BEGIN, END = "<!-- kills:begin -->", "<!-- kills:end -->"
 
 def write(tally: Tally, seed: int, modes: list[str], proof: Path = PROOF) -> None:
     """Replaces the record; what lies outside the marks stays as it is."""
+    replace(proof, (BEGIN, END), section(tally, seed, modes))
+
+
+def replace(proof: Path, marks: tuple[str, str], content: str) -> None:
+    """Replaces what stands between two marks; adds them where there are none."""
+    begin, end = marks
     text = proof.read_text() if proof.exists() else "# Proof\n"
-    if BEGIN not in text or END not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    proof.write_text(f"{before}{BEGIN}\n{section(tally, seed, modes)}{END}{after}")
+    if begin not in text or end not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n"
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    proof.write_text(f"{before}{begin}\n{content}{end}{after}")
 
 
 def section(tally: Tally, seed: int, modes: list[str]) -> str:
@@ -30,7 +36,7 @@ def section(tally: Tally, seed: int, modes: list[str]) -> str:
     passed = not tally.failures
     binary = hashlib.sha256(odin.binary().read_bytes()).hexdigest()[:12]
     lines = [
-        f"Taken {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC at commit {_commit()}"
+        f"Taken {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC at commit {commit()}"
         f" (SHA-256 of the program: {binary}...), seed {seed}, by `tests/acceptance/kills.py`"
         f" ({', '.join(modes)}), on a lab machine of 2 cores that other work shared.",
         "",
@@ -46,7 +52,9 @@ def section(tally: Tally, seed: int, modes: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit under test, and whether the program differs from it."""
+
     def git(*arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments], cwd=paths.REPOSITORY, capture_output=True, text=True, check=True

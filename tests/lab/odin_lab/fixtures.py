@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from odin_lab import apiserver as api
-from odin_lab import process, registry, setup, shell, tools
+from odin_lab import odin, process, registry, setup, shell, tools
 from odin_lab.cluster import Cluster, wait_until_ready
 from odin_lab.machine import Machine
 
@@ -76,6 +77,13 @@ def apiserver() -> Iterator[api.ApiServer]:
     tools.build(list(api.TOOLS), _say)
     with api.ApiServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def bundle(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the lab overlay."""
+    odin.build(_say)
+    return odin.build_bundle("lab", tmp_path_factory.mktemp("bundle") / "lab", _say)
 
 
 @pytest.hookimpl(wrapper=True)

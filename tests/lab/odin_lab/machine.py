@@ -22,7 +22,7 @@ from typing import Protocol, Self
 
 from odin_lab import layout, network, nspawn, process, registry, rootfs
 from odin_lab.registry import Record
-from odin_lab.shell import RequestedAssertionFailed, Shell
+from odin_lab.shell import DEADLINE, RequestedAssertionFailed, Shell
 
 # What systemd takes for "power off in an orderly way".
 POWER_OFF = signal.SIGRTMIN + 4
@@ -90,7 +90,10 @@ class Machine(Shell):
         self.close()
 
     def start(self) -> None:
-        """Boots the machine and returns when commands can be run on it."""
+        """Boots the machine and returns when commands can be run on it.
+
+        Also when it asks for a reboot before that: then it is not `booted`.
+        """
         if self.booted:
             return
         lower = rootfs.ensure(self.say)
@@ -114,7 +117,9 @@ class Machine(Shell):
         process.wait_until(
             lambda: not leader.alive or os.path.exists(socket), 30, f"{self.name} takes commands"
         )
-        if not leader.alive:
+        # One that reboots itself so early is as it should be for who waits for
+        # that: the next `start` is its firmware's.
+        if not leader.alive and not nspawn.asked_for_a_reboot(self._child):
             raise nspawn.BootError(f"{self.name} ended while it booted:\n{self.console()}")
 
     def shutdown(self, timeout: float = 60) -> None:
@@ -134,7 +139,7 @@ class Machine(Shell):
         self.shutdown(timeout)
         self.start()
 
-    def wait_for_shutdown(self, timeout: float = 60) -> None:
+    def wait_for_shutdown(self, timeout: float = DEADLINE) -> None:
         """Waits until the machine has powered itself off."""
         self._await_end(timeout)
 

@@ -82,6 +82,15 @@ def boot(
     return child, leader
 
 
+def asked_for_a_reboot(child: subprocess.Popen) -> bool:
+    """Whether a machine that ended did so to be started again.
+
+    With --keep-unit systemd-nspawn leaves that to whoever started it, and tells
+    it by this status (EXIT_FORCE_RESTART, src/nspawn/nspawn.c).
+    """
+    return child.wait(timeout=30) == 133
+
+
 def _nspawn(
     record: Record, binds: Mapping[Path, str], binds_ro: Mapping[Path, str]
 ) -> Sequence[str]:

@@ -14,6 +14,9 @@ import sys
 PACKAGES = {
     "busybox-static": "the shell and applets of the test image",
     "debootstrap": "the root file system of the machines",
+    "dosfstools": "the boot partition of the image that installation is tried with",
+    "fdisk": "its partition table",
+    "mtools": "a look into its boot partition",
     "gcc": "the pause program, and SQLite inside kine",
     "iproute2": "the bridge between the machines",
     "libc6-dev": "static linking of the pause program",

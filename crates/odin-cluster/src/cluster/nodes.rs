@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use kube::api::{Patch, PatchParams};
+use kube::core::Request;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Cluster, Patience, Resource};
 use crate::Error;
+use crate::fields::FIELD_MANAGER;
 
 /// How often a node is looked at while it is waited for.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -23,6 +26,11 @@ pub struct NodeState {
     pub version: String,
     /// Why it is not ready; empty when it is.
     pub reason: String,
+    /// The boot its kubelet last reported from
+    /// (`/proc/sys/kernel/random/boot_id`): what a node said before a reboot
+    /// stays in the API until its kubelet speaks again.
+    #[serde(default)]
+    pub boot: String,
 }
 
 impl NodeState {
@@ -39,7 +47,13 @@ impl NodeState {
             Some(_) if cordoned => (false, "it is cordoned".to_owned()),
             Some(_) => (true, String::new()),
         };
-        Self { name: text("/metadata/name"), ready, version: text("/status/nodeInfo/kubeletVersion"), reason }
+        Self {
+            name: text("/metadata/name"),
+            ready,
+            version: text("/status/nodeInfo/kubeletVersion"),
+            reason,
+            boot: text("/status/nodeInfo/bootID"),
+        }
     }
 }
 
@@ -52,6 +66,22 @@ impl Cluster {
         let nodes = self.list(&Resource::core("Node", "nodes", false), None).await;
         let nodes = nodes.map_err(|failure| failure.into_error("list the nodes", self))?;
         Ok(nodes.iter().map(NodeState::of).collect())
+    }
+
+    /// Keeps new pods away from a node, or lets them in again.
+    ///
+    /// # Errors
+    /// When the node does not exist or the API server refuses.
+    pub async fn cordon(&self, node: &str, cordoned: bool) -> Result<(), Error> {
+        let action = if cordoned { "cordon" } else { "uncordon" };
+        // As `kubectl cordon` does: a field nobody declares, so no apply.
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let body = json!({"spec": {"unschedulable": cordoned}});
+        let request = Request::new(Resource::core("Node", "nodes", false).path(None))
+            .patch(node, &params, &Patch::Merge(&body))
+            .map_err(|error| error.to_string());
+        let done = self.call::<Value>(request).await;
+        done.map(drop).map_err(|failure| failure.into_error(&format!("{action} node {node}"), self))
     }
 
     /// Waits until the API server answers and every node is ready.

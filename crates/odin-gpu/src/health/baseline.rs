@@ -48,6 +48,47 @@ impl Baseline {
     }
 }
 
+impl Health {
+    /// Everything that is not well, each with the UUID of its GPU; without one
+    /// where it is about the machine.
+    pub fn complaints(&self) -> impl Iterator<Item = (Option<&str>, &Finding)> {
+        let of_gpus = self.gpus.iter().flat_map(|gpu| {
+            let uuid = gpu.identity.as_ref().map(|identity| identity.uuid.as_str());
+            gpu.findings.iter().map(move |found| (uuid, found))
+        });
+        let of_all = self.unavailable.iter().chain(&self.findings).map(|found| (None, found));
+        of_gpus.chain(of_all).filter(|(_, found)| found.verdict != Verdict::Healthy)
+    }
+
+    /// The same verdicts, measured against one more baseline; what both find is
+    /// told once.
+    #[must_use]
+    pub fn also_against(mut self, baseline: &Baseline) -> Self {
+        if self.unavailable.is_some() {
+            return self;
+        }
+        let mut gpus = self.gpus.clone();
+        for gpu in &mut gpus {
+            gpu.findings.clear();
+        }
+        let of_all = compare(&Ok(Some(baseline.clone())), &mut gpus);
+        add(&mut self.findings, of_all);
+        for (gpu, again) in self.gpus.iter_mut().zip(gpus) {
+            add(&mut gpu.findings, again.findings);
+            gpu.judge();
+        }
+        self
+    }
+}
+
+fn add(found: &mut Vec<Finding>, more: Vec<Finding>) {
+    for one in more {
+        if !found.iter().any(|known| known.name == one.name && known.verdict >= one.verdict) {
+            found.push(one);
+        }
+    }
+}
+
 /// When the baseline was recorded.
 pub(super) fn recorded(known: &Known) -> Option<Timestamp> {
     known.as_ref().ok().and_then(Option::as_ref).map(|baseline| baseline.recorded)

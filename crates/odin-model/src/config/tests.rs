@@ -99,6 +99,8 @@ fn every_bad_declaration_names_file_and_key() {
         ("[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"", "`file` or `generate`"),
         ("[[secrets]]\nnamespace = \"a\"\nname = \"b\"\nkey = \"c\"\ngenerate = 4", "16 to 256"),
         ("[[secrets]]\nnamespace = \"A b\"\nname = \"b\"\nkey = \"c\"\ngenerate = 32", "secrets.namespace"),
+        ("[upgrade]\ndeadline = \"10s\"", "upgrade.deadline = \"10s\": must be longer than upgrade.steady"),
+        ("[upgrade]\nunits = [\"sshd\"]", "upgrade.units"),
         ("[gpu]\ndevice-plugin = \"amd\"", "amd"),
         ("[gpu]\nsharing-file = \"device-plugin.yaml\"", "gpu.sharing-file"),
         ("[gpu]\ncdi-dirs = [\"cdi\"]", "gpu.cdi-dirs"),

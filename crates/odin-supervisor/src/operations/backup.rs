@@ -40,13 +40,18 @@ pub(super) fn open(appliance: &Appliance, backup: &Backup) -> Result<Repository>
 }
 
 pub(super) async fn now(appliance: &Appliance, observer: &dyn Observer) -> Result<Outcome> {
+    take(appliance, observer, &[]).await
+}
+
+/// Takes a snapshot with tags of its own besides ODIN's.
+pub(super) async fn take(appliance: &Appliance, observer: &dyn Observer, tags: &[&str]) -> Result<Outcome> {
     let backup = appliance.backup("back up")?;
     let _lock = Lock::take(&appliance.config.host, "back up", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let plan = odin_backup::source::plan(&sources::of(appliance, backup)?, odin_backup::source::probe)?;
     let hooks = PodHooks::new(&appliance.config.host.kubeconfig);
     let settings = settings(appliance, &backup.repository, &backup.password_file)?;
-    let circumstances = circumstances(appliance);
+    let circumstances = circumstances(appliance, tags);
     let outcome = tokio::task::block_in_place(|| {
         let repository = Repository::open_or_init_with(&settings, None, Arc::new(Interruptible))?;
         repository.now(&plan, &circumstances, &hooks, observer)
@@ -84,7 +89,7 @@ fn warnings(manifest: &Manifest) -> String {
     manifest.warnings.iter().map(|warning| format!("\nwarning: {warning}")).collect()
 }
 
-fn circumstances(appliance: &Appliance) -> Circumstances {
+fn circumstances(appliance: &Appliance, tags: &[&str]) -> Circumstances {
     let bundle = Bundle::open(&appliance.bundle_in_force()).ok();
     let mut versions = BTreeMap::new();
     versions.insert("odin".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
@@ -94,7 +99,7 @@ fn circumstances(appliance: &Appliance) -> Circumstances {
         generation: bundle_in_force::generation(appliance),
         bundle: bundle.map(|bundle| bundle.digest().to_owned()),
         versions,
-        tags: Vec::new(),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
     }
 }
 

@@ -31,7 +31,15 @@ struct Report {
     undone: Option<String>,
     backup: Option<BackupRecord>,
     drill: Option<DrillRecord>,
+    upgrade: Option<UpgradeState>,
     under_way: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct UpgradeState {
+    newest: String,
+    well: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +99,7 @@ pub(super) async fn status(appliance: &Appliance) -> Result<Outcome> {
         undone: records.undone(),
         backup: records.backup(),
         drill: records.drill(),
+        upgrade: super::upgrade::status_line(appliance).map(|(newest, well)| UpgradeState { newest, well }),
         under_way: crate::lock::holder(&host.run_dir),
     };
     let status = if report.is_well() { Status::Done } else { Status::Failed };
@@ -137,7 +146,10 @@ impl Report {
             }
             _ => false,
         };
-        self.unit_active && applied && self.drill.as_ref().is_none_or(|drill| drill.passed)
+        self.unit_active
+            && applied
+            && self.drill.as_ref().is_none_or(|drill| drill.passed)
+            && self.upgrade.as_ref().is_none_or(|upgrade| upgrade.well)
     }
 }
 
@@ -207,6 +219,9 @@ impl fmt::Display for Report {
                 }
             )?,
             None => writeln!(formatter, "drill     none yet")?,
+        }
+        if let Some(upgrade) = &self.upgrade {
+            writeln!(formatter, "upgrade   {}", upgrade.newest)?;
         }
         match &self.under_way {
             Some(holder) => writeln!(formatter, "now       {holder}"),

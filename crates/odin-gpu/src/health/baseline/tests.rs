@@ -120,3 +120,26 @@ fn a_baseline_survives_its_file() {
     let text = serde_json::to_string(&well()).expect("JSON");
     assert_eq!(serde_json::from_str::<Baseline>(&text).expect("a baseline"), well());
 }
+
+#[test]
+fn one_more_baseline_finds_what_the_recorded_one_does_not() {
+    let names = |health: &Health| -> Vec<(Option<String>, String)> {
+        let owned = |(uuid, found): (Option<&str>, &Finding)| (uuid.map(str::to_owned), found.name.clone());
+        health.complaints().map(owned).collect()
+    };
+    let on_a = |name: &str| (Some("GPU-a".to_owned()), name.to_owned());
+    let slow = facts(&[("pcie-width", 8.0), ("ecc-uncorrected", 2.0), ("memory-bytes", 85e9)]);
+    let now = health(vec![gpu("GPU-a", slow), gpu("GPU-b", facts(WELL))]);
+    assert!(names(&now).is_empty());
+    let measured = now.also_against(&well());
+    assert_eq!(names(&measured), [on_a("baseline_pcie_width")]);
+    assert_eq!(measured.gpus[0].verdict, Verdict::Degraded);
+    assert_eq!(names(&measured.clone().also_against(&well())), [on_a("baseline_pcie_width")]);
+    let alone = health(vec![gpu("GPU-a", facts(WELL))]).also_against(&well());
+    assert_eq!(names(&alone), [(None, "gpu_missing".to_owned())]);
+    let unavailable = Health {
+        unavailable: Some(finding("missing", Verdict::Unknown, String::new(), "")),
+        ..health(Vec::new())
+    };
+    assert_eq!(names(&unavailable.also_against(&well())), [(None, "missing".to_owned())]);
+}

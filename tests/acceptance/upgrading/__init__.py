@@ -1,0 +1,1 @@
+"""Upgrades that go wrong in every way a lab machine can show."""

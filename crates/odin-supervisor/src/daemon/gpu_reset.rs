@@ -34,7 +34,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     if !declared.remediation.actions.contains(&Action::Reset) {
         return;
     }
-    if let Err(error) = gpu_reset::finish_what_was_cut_off(&shared.appliance) {
+    if let Err(error) = gpu_reset::finish_what_was_cut_off(&shared.appliance).await {
         tracing::error!(%error, "a reset of a GPU was cut off, and odin-gpu.service may be stopped");
     }
     let mut since = BTreeMap::new();

@@ -120,27 +120,36 @@ pub(crate) async fn reset(appliance: &Appliance, need: &Need, observer: &dyn Obs
         source: error.into(),
     })?;
     replace_file(&marker, &line)?;
-    Systemd.stop(READER)?;
+    reader(|unit| Systemd.stop(unit)).await?;
     let verdict = match run(&crate::gpu::declared(appliance).remediation.reset_command, &need.uuid).await {
         Ok(()) => Verdict::Done,
         Err(reason) => Verdict::Failed(reason),
     };
-    Systemd.start(READER)?;
+    reader(|unit| Systemd.start(unit)).await?;
     remove(&marker)?;
     Ok(Record::of(need, verdict))
+}
+
+/// Starts or stops the reader on a thread that may wait for systemd.
+async fn reader(verb: fn(&str) -> Result<()>) -> Result<()> {
+    tokio::task::spawn_blocking(move || verb(READER)).await.map_err(|error| Error::Host {
+        action: format!("start or stop {READER}"),
+        reason: error.to_string(),
+        hint: "look at the unit: `systemctl status` names the cause",
+    })?
 }
 
 /// Starts what a reset that was cut off had stopped, and keeps a record of it.
 ///
 /// # Errors
 /// When the reader does not start, or the state directory cannot be written.
-pub(crate) fn finish_what_was_cut_off(appliance: &Appliance) -> Result<()> {
+pub(crate) async fn finish_what_was_cut_off(appliance: &Appliance) -> Result<()> {
     let marker = appliance.history_dir().join("gpu-reset-begun.json");
     let text = match std::fs::read(&marker) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         text => text.map_err(Error::state("read", &marker))?,
     };
-    Systemd.start(READER)?;
+    reader(|unit| Systemd.start(unit)).await?;
     if let Ok(record) = serde_json::from_slice::<Record>(&text) {
         tracing::warn!(gpu = record.uuid, "the reset of a GPU was cut off");
         Records::of(appliance).append(FILE, &record)?;

@@ -61,6 +61,23 @@ def library() -> Path:
     return simulator.library()
 
 
+def until_heard(running: Exporter) -> None:
+    """Returns when events of the GPU that will have some are listened to.
+
+    The exporter begins with the GPUs it has read by then and listens anew when
+    there are more; what happens in between nobody hears.
+    """
+    events = re.compile("odin_gpu_events_total")
+
+    def is_heard() -> bool:
+        for fault in ('[[fault]]\nkind = "power-cap"\ngpu = 1\n', ""):
+            running.set(WELL + fault)
+            page = running.settled(events)
+        return any(series.label["UUID"] == uuid(1) for series in page)
+
+    wait_until(is_heard, "events of GPU 1 are listened to")
+
+
 @pytest.fixture(scope="module")
 def served(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """GPUs that are read, and pods that have some of them."""
@@ -70,7 +87,7 @@ def served(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         telling(directory / "kubelet.sock", PODS),
         Exporter(directory, library, WELL) as running,
     ):
-        running.settled()
+        until_heard(running)
         yield running
 
 

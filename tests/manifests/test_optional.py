@@ -62,5 +62,5 @@ def test_it_is_admitted(apiserver: ApiServer, with_plugin: Bundle) -> None:
 
 
 def test_what_is_not_optional_cannot_be_asked_for(render: Callable[..., Path]) -> None:
-    with pytest.raises(AssertionError, match="prometheus is no optional component"):
+    with pytest.raises(AssertionError, match="prometheus is no optional component of this overlay"):
         render("lab", "prometheus")

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use crate::family::{self, Family};
 use crate::fields::{self, Form, MAXIMUM_LINKS, Over};
@@ -155,29 +156,48 @@ impl Catalogue {
 pub(crate) enum Cadence {
     /// In every round.
     Round,
-    /// Every [`LINK_ROUNDS`]: an NVLink GPU has hundreds of counters of links,
-    /// far more than of everything else.
+    /// Every few rounds: an NVLink GPU has hundreds of counters of links, far
+    /// more than of everything else.
     Links,
-    /// Every [`STEADY_ROUNDS`]: only a setting, a driver or a reset changes it.
+    /// Now and then: only a setting, a driver or a reset changes it.
     Steady,
 }
 
-/// Rounds between two readings of the counters of links.
-pub(crate) const LINK_ROUNDS: u64 = 5;
+/// Rounds between two readings of what is not read in every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rhythm {
+    links: u64,
+    steady: u64,
+}
 
-/// Rounds between two readings of what only a setting or a reset changes.
-pub(crate) const STEADY_ROUNDS: u64 = 30;
-
-impl Cadence {
-    /// Whether calls are made in this round; the first, 0, makes all.
-    pub(crate) fn is_due(self, round: u64) -> bool {
-        round.is_multiple_of(match self {
-            Self::Round => 1,
-            Self::Links => LINK_ROUNDS,
-            Self::Steady => STEADY_ROUNDS,
-        })
+impl Rhythm {
+    /// Of rounds that begin so often. Counters of links are never told when
+    /// they are older than `maximum_age`.
+    pub(crate) fn of(interval: Duration, maximum_age: Duration) -> Self {
+        let rounds = |span: Duration| {
+            let rounds = span.as_millis() / interval.as_millis().max(1);
+            u64::try_from(rounds).unwrap_or(u64::MAX)
+        };
+        Self {
+            links: rounds(LINKS_EVERY.min(maximum_age)).clamp(1, 5),
+            steady: rounds(STEADY_EVERY).clamp(1, 30),
+        }
     }
 
+    /// Whether calls of a cadence are made in a round; the first, 0, makes all.
+    pub(crate) fn is_due(self, cadence: Cadence, round: u64) -> bool {
+        round.is_multiple_of(match cadence {
+            Cadence::Round => 1,
+            Cadence::Links => self.links,
+            Cadence::Steady => self.steady,
+        })
+    }
+}
+
+const LINKS_EVERY: Duration = Duration::from_secs(5);
+const STEADY_EVERY: Duration = Duration::from_secs(30);
+
+impl Cadence {
     fn of_field(over: Over) -> Self {
         match over {
             Over::Scope(_) => Self::Round,

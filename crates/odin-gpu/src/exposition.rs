@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) state: State,
     pub(crate) age: Duration,
     pub(crate) took: Option<Duration>,
+    /// Age of the counters of links.
+    pub(crate) links_age: Option<Duration>,
     pub(crate) replaced: u64,
     pub(crate) failures: u64,
     pub(crate) back_since: Option<Instant>,
@@ -67,6 +69,7 @@ impl View {
             state,
             age,
             took: front.sample.as_ref().map(|sample| sample.took),
+            links_age: front.sample.as_ref().map(|sample| now.saturating_duration_since(sample.links_at)),
             replaced: front.replaced,
             failures: front.failures,
             back_since: front.back_since,

@@ -83,7 +83,7 @@ impl Getter {
     pub(crate) const EACH: u32 = 0xFFFF_FF00;
 
     /// Whether it changes only with a setting, a driver or a reset; such
-    /// getters are read every [`crate::catalogue::STEADY_ROUNDS`] rounds.
+    /// getters are read now and then ([`crate::catalogue::Cadence`]).
     pub(crate) fn is_steady(&self) -> bool {
         STEADY.contains(&self.symbol)
     }

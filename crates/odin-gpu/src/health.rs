@@ -71,6 +71,9 @@ pub struct Gpu {
     pub state: State,
     /// What a baseline records of it; none while it is not read.
     pub facts: Option<Facts>,
+    /// Whether MIG mode is on; no while that is not read.
+    #[serde(default)]
+    pub mig: bool,
     /// The worst of its findings.
     pub verdict: Verdict,
     /// What is wrong.
@@ -181,7 +184,16 @@ impl Fleet {
                 }
             }
         }
+        let mig = read("odin_gpu_mig_enabled", r#"when="now""#).is_some_and(|on| on > 0.0);
         let facts = view.sample.as_ref().map(|sample| Facts::of(&sample.values));
-        Gpu { index: view.index, identity, state: view.state, facts, verdict: Verdict::Healthy, findings }
+        Gpu {
+            index: view.index,
+            identity,
+            state: view.state,
+            facts,
+            mig,
+            verdict: Verdict::Healthy,
+            findings,
+        }
     }
 }

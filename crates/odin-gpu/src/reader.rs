@@ -10,7 +10,7 @@ mod batch;
 
 use nvml_wrapper::Device;
 
-use crate::catalogue::{ABSENT, CATALOGUE, Cadence, FieldPlan, MAXIMUM_FANS};
+use crate::catalogue::{ABSENT, CATALOGUE, Cadence, FieldPlan, MAXIMUM_FANS, Rhythm};
 use crate::fields::{C2C_LINK_COUNT, Form, LINK_COUNT, MAXIMUM_LINKS};
 use crate::getters::{Each, Number, Word};
 use crate::nvml::{Buffer, FieldBatch, Result, Session, Value};
@@ -30,6 +30,7 @@ pub(crate) struct Answered {
 /// What is known of one device between two rounds.
 #[derive(Debug)]
 pub(crate) struct Reader {
+    rhythm: Rhythm,
     round: u64,
     pub(crate) buffer: Box<Buffer>,
     /// Getters this device does not answer.
@@ -48,8 +49,9 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(rhythm: Rhythm) -> Self {
         Self {
+            rhythm,
             round: 0,
             buffer: Buffer::new(),
             mute: vec![false; CATALOGUE.getters.len()],
@@ -104,18 +106,19 @@ impl Reader {
 
     /// Whether the last round read the counters of links.
     pub(crate) fn has_read_links(&self) -> bool {
-        self.round.checked_sub(1).is_some_and(|last| Cadence::Links.is_due(last))
+        self.round.checked_sub(1).is_some_and(|last| self.rhythm.is_due(Cadence::Links, last))
     }
 
     fn read_fields(&mut self, session: &Session, device: &Device<'_>, values: &mut [f64]) -> Result<()> {
         let links = (self.links, self.c2c_links);
         let every = read_batch(&mut self.batch, Cadence::Round, links, session, device, values)?;
-        if Cadence::Links.is_due(self.round) {
+        let is_due = self.rhythm.is_due(Cadence::Links, self.round);
+        if is_due {
             let batch = &mut self.link_batch;
             self.link_fields = read_batch(batch, Cadence::Links, links, session, device, values)?;
         }
         for slot in self.link_batch.iter().flat_map(|batch| batch.slots(&CATALOGUE)) {
-            keep_or_tell(Cadence::Links.is_due(self.round), &mut self.kept, values, slot);
+            keep_or_tell(is_due, &mut self.kept, values, slot);
         }
         self.answered.fields = every + self.link_fields;
         Ok(())
@@ -124,7 +127,7 @@ impl Reader {
     fn read_getters(&mut self, session: &Session, device: &Device<'_>, values: &mut [f64]) -> Result<()> {
         for (index, plan) in CATALOGUE.getters.iter().enumerate() {
             let slots = || plan.numbers.iter().flat_map(|(_, slots)| slots);
-            if !plan.cadence.is_due(self.round) {
+            if !self.rhythm.is_due(plan.cadence, self.round) {
                 for slot in slots() {
                     keep_or_tell(false, &mut self.kept, values, *slot);
                 }

@@ -14,8 +14,8 @@ Generated from the tables of `odin-gpu`; do not edit. `odin gpu serve` tells the
 
 A number that is older than `gpu.maximum-age`, or that a driver does not tell, is left out: no sample \
 is ever 0 for want of an answer. Everything is read once in `gpu.interval`, but for the counters of \
-links, which are read in every fifth round, and for what only a setting, a driver or a reset changes, \
-in every thirtieth. Samples of one GPU have the labels `gpu` and `UUID`; those of a MIG \
+links, which are read every five seconds or as often as `gpu.maximum-age` asks for, and for what only a \
+setting, a driver or a reset changes, every half minute. Samples of one GPU have the labels `gpu` and `UUID`; those of a MIG \
 device `mig_uuid`, `GPU_I_PROFILE` and `GPU_I_ID` as well.
 ";
 

@@ -16,6 +16,8 @@ pub(crate) struct Sample {
     pub(crate) at: Instant,
     /// How long it took.
     pub(crate) took: Duration,
+    /// When the round began that read the counters of links.
+    pub(crate) links_at: Instant,
     /// One number for each slot of the catalogue.
     pub(crate) values: Vec<f64>,
     pub(crate) answered: Answered,
@@ -30,6 +32,7 @@ impl Sample {
         Self {
             at: Instant::now(),
             took: Duration::ZERO,
+            links_at: Instant::now(),
             values: Vec::new(),
             answered: Answered::default(),
             processes: Vec::new(),

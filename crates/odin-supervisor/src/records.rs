@@ -202,6 +202,10 @@ impl Records {
         let path = self.directory.join(file);
         let mut line = to_json(&path, record)?;
         line.push(b'\n');
+        // A line that was torn by a power cut is lost alone.
+        if fs::read(&path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n')) {
+            line.insert(0, b'\n');
+        }
         fs::OpenOptions::new()
             .append(true)
             .create(true)

@@ -161,10 +161,11 @@ class Exporter:
         passed = asked - self._changed - LOOK
         state = {s.label["gpu"]: s.label["state"] for s in _of(page, "odin_gpu_state", 1)}
         age = {s.label["gpu"]: page[s] for s in _of(page, "odin_gpu_sample_age_seconds")}
+        links = {s.label["gpu"]: page[s] for s in _of(page, "odin_gpu_links_age_seconds")}
         took = {s.label["gpu"]: page[s] for s in _of(page, "odin_gpu_sample_duration_seconds")}
         for gpu, now in state.items():
             if now in ("starting", "running"):
-                if gpu not in took or age[gpu] + took[gpu] > passed:
+                if gpu not in took or max(age[gpu] + took[gpu], links[gpu]) > passed:
                     return False
             elif age[gpu] <= MAXIMUM_AGE:
                 # What it said before is still on the page.

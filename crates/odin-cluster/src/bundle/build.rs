@@ -87,12 +87,11 @@ impl<'a> Render<'a> {
         let sources: Sources =
             toml::from_str(&text).map_err(|error| say(manifest::first_lines(&error.to_string())))?;
         manifest::check_format(sources.format).map_err(say)?;
-        check_optional(&options.with, &sources).map_err(say)?;
-        let wanted = |source: &Source| {
-            source.overlays.as_ref().is_none_or(|names| names.contains(&name))
-                && (!source.optional || options.with.contains(&source.name))
-        };
-        let components: Vec<Source> = sources.components.into_iter().filter(wanted).collect();
+        let of_overlay = |source: &Source| source.overlays.as_ref().is_none_or(|names| names.contains(&name));
+        let (optional, mut components): (Vec<Source>, Vec<Source>) =
+            sources.components.into_iter().filter(of_overlay).partition(|source| source.optional);
+        check_optional(&options.with, &optional, &components).map_err(say)?;
+        components.extend(optional.into_iter().filter(|source| options.with.contains(&source.name)));
         order::arrange(components.iter().map(entry).collect()).map_err(say)?;
         Ok(Self { options, root, overlay: name, components })
     }
@@ -166,17 +165,22 @@ impl<'a> Render<'a> {
     }
 }
 
-/// What is asked for by name must be there to be asked for.
-fn check_optional(with: &[String], sources: &Sources) -> Result<(), String> {
-    let optional: Vec<&str> = sources
-        .components
-        .iter()
-        .filter(|source| source.optional)
-        .map(|source| source.name.as_str())
-        .collect();
-    let Some(unknown) = with.iter().find(|name| !optional.contains(&name.as_str())) else { return Ok(()) };
-    let known = if optional.is_empty() { "there is none".to_owned() } else { optional.join(", ") };
-    Err(format!("{unknown} is no optional component (those are: {known})"))
+/// What is asked for by name must be there to be asked for, and what others
+/// come after must be asked for.
+fn check_optional(with: &[String], optional: &[Source], always: &[Source]) -> Result<(), String> {
+    let names: Vec<&str> = optional.iter().map(|source| source.name.as_str()).collect();
+    if let Some(unknown) = with.iter().find(|name| !names.contains(&name.as_str())) {
+        let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+        return Err(format!("{unknown} is no optional component of this overlay (those are: {known})"));
+    }
+    let wanted = optional.iter().filter(|source| with.contains(&source.name));
+    for source in always.iter().chain(wanted) {
+        let absent = |name: &&String| names.contains(&name.as_str()) && !with.contains(name);
+        if let Some(absent) = source.after.iter().find(absent) {
+            return Err(format!("{} comes after {absent}, which is optional: --with {absent}", source.name));
+        }
+    }
+    Ok(())
 }
 
 fn entry(source: &Source) -> Entry {

@@ -311,9 +311,13 @@ mod building {
         assert_eq!(build(&with("one")).unwrap().components().len(), 1);
         for unknown in ["two", "elsewhere"] {
             let said = build(&with(unknown)).unwrap_err().to_string();
-            let wanted = format!("{unknown} is no optional component (those are: one)");
+            let wanted = format!("{unknown} is no optional component of this overlay (those are: one)");
             assert!(said.contains(&wanted), "{said}");
         }
+        let other = "[[component]]\nname = \"other\"\nchart = \"c\"\nnamespace = \"n\"\nafter = [\"one\"]\ntimeout = \"1m\"\n";
+        fs::write(&path, fs::read_to_string(&path).unwrap() + other).unwrap();
+        let said = build(&options).unwrap_err().to_string();
+        assert!(said.contains("other comes after one, which is optional: --with one"), "{said}");
     }
 
     #[test]

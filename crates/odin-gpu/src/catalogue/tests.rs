@@ -39,3 +39,14 @@ fn names_and_helps_are_in_form() {
         assert!(!family.help.is_empty() && !family.help.contains(['\n', '\\']), "{}", family.name);
     }
 }
+
+#[test]
+fn counters_of_links_are_never_older_than_they_may_be() {
+    let table = [(1000, 15_000, 5, 30), (2000, 2500, 1, 15), (50, 15_000, 5, 30), (60_000, 90_000, 1, 1)];
+    for (interval, maximum_age, links, steady) in table {
+        let rhythm = Rhythm::of(Duration::from_millis(interval), Duration::from_millis(maximum_age));
+        let due = |cadence| (1..).find(|round| rhythm.is_due(cadence, *round));
+        assert_eq!(due(Cadence::Round), Some(1));
+        assert_eq!((due(Cadence::Links), due(Cadence::Steady)), (Some(links), Some(steady)), "{interval} ms");
+    }
+}

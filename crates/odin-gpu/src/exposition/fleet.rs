@@ -101,6 +101,7 @@ fn devices(page: &mut Page<'_>, views: &[View]) {
     }
     each(page, "odin_gpu_sample_age_seconds", views, |view| Some(view.age.as_secs_f64()));
     each(page, "odin_gpu_sample_duration_seconds", views, |view| view.took.map(|took| took.as_secs_f64()));
+    each(page, "odin_gpu_links_age_seconds", views, |view| view.links_age.map(|age| age.as_secs_f64()));
     each(page, "odin_gpu_sample_failures_total", views, |view| Some(view.failures as f64));
     each(page, "odin_gpu_replaced_total", views, |view| Some(view.replaced as f64));
     let instances = |view: &View| {

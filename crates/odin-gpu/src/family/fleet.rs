@@ -16,6 +16,7 @@ pub(super) const FLEET: &[Family] = &[
     family("odin_gpu_info", "What a GPU is, in labels; always 1"),
     family("odin_gpu_state", "1 for the state a GPU is in"),
     family("odin_gpu_sample_age_seconds", "Age of the newest sample; it rises while calls hang or fail"),
+    family("odin_gpu_links_age_seconds", "Age of the counters of links, which are read less often"),
     family("odin_gpu_sample_duration_seconds", "How long the newest sample took to read"),
     family("odin_gpu_sample_failures_total", "Rounds that ended with an error"),
     family("odin_gpu_replaced_total", "Times another GPU, or the same with another UUID, took this index"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nvml_wrapper::Device;
 
 use super::{Open, Shared};
+use crate::catalogue::Rhythm;
 use crate::identity::Identity;
 use crate::instances;
 use crate::nvml::{self, Code, Session, Unavailable};
@@ -141,7 +142,7 @@ fn follow(shared: &Arc<Shared>) {
 
 /// Reads one device until it is gone or the library is another one.
 fn watch_device(shared: &Arc<Shared>, session: Arc<Session>, slot: &Arc<Slot>) {
-    let mut state = DeviceThread::new();
+    let mut state = DeviceThread::new(Rhythm::of(shared.options.interval, shared.options.maximum_age));
     let is_current = || {
         let library = shared.library();
         library.state.as_ref().is_ok_and(|open| Arc::ptr_eq(&open.session, &session))
@@ -182,6 +183,7 @@ fn watch_device(shared: &Arc<Shared>, session: Arc<Session>, slot: &Arc<Slot>) {
 
 /// What the thread of a device keeps between rounds.
 struct DeviceThread {
+    rhythm: Rhythm,
     reader: Reader,
     processes: Processes,
     uuid: String,
@@ -189,18 +191,21 @@ struct DeviceThread {
     reasons: Option<u64>,
     meter: Meter,
     rates: Rates,
+    links_at: Instant,
 }
 
 impl DeviceThread {
-    fn new() -> Self {
+    fn new(rhythm: Rhythm) -> Self {
         Self {
-            reader: Reader::new(),
+            rhythm,
+            reader: Reader::new(rhythm),
             processes: Processes::default(),
             uuid: String::new(),
             spare: None,
             reasons: None,
             meter: Meter::default(),
             rates: Rates::default(),
+            links_at: Instant::now(),
         }
     }
 
@@ -220,9 +225,11 @@ impl DeviceThread {
         sample.at = Instant::now();
         sample.took = sample.at.saturating_duration_since(began);
         if self.reader.has_read_links() {
+            self.links_at = began;
             self.rates = self.meter.read(&sample.values, sample.at);
         }
         sample.rates = self.rates;
+        sample.links_at = self.links_at;
         let risen = self.clock_events(&sample.values);
         let mut front = slot.front();
         for (count, rose) in front.clock_events.iter_mut().zip(risen) {
@@ -247,7 +254,7 @@ impl DeviceThread {
             shared.events.counted().claim(&address, &identity.uuid);
         }
         let labelled: Labelled = labels::of(identity, session, &shared.options);
-        self.reader = Reader::new();
+        self.reader = Reader::new(self.rhythm);
         self.reasons = None;
         (self.meter, self.rates) = (Meter::default(), Rates::default());
         let mut front = slot.front();

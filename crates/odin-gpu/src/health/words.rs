@@ -78,6 +78,7 @@ mod tests {
             identity: None,
             state: State::Running,
             facts: None,
+            mig: false,
             verdict: Verdict::Failed,
             findings: vec![finding],
         };

@@ -53,6 +53,7 @@ impl Batch {
     /// Puts each value where its plan says; returns how many fields had one.
     pub(super) fn decode(&self, catalogue: &Catalogue, values: &mut [f64]) -> u32 {
         let mut answered = 0;
+        let mut counted = usize::MAX;
         for (request, (at, link)) in self.targets.iter().enumerate() {
             let Some(plan) = catalogue.fields.get(*at) else { continue };
             let Ok(value) = self.values.value(request) else { continue };
@@ -60,7 +61,9 @@ impl Batch {
             if value.is_nan() {
                 continue;
             }
-            answered += u32::from(*link == 0);
+            // Once, whichever of its links it is that answers.
+            answered += u32::from(counted != *at);
+            counted = *at;
             let slot = |at: usize| plan.slots.get(at).copied().unwrap_or(usize::MAX);
             match plan.over {
                 Over::Scope(_) => give(values, slot(0), value),
@@ -77,8 +80,8 @@ impl Batch {
         let plans = self.targets.iter().filter_map(|(at, link)| Some((catalogue.fields.get(*at)?, *link)));
         plans.filter_map(|(plan, link)| match plan.over {
             Over::EachLink => plan.slots.get(link).copied(),
-            _ if link == 0 => plan.slots.first().copied(),
-            _ => None,
+            // Of whichever links answered; the first need not be one of them.
+            _ => plan.slots.first().copied(),
         })
     }
 
@@ -95,5 +98,20 @@ impl Batch {
             .map(|(_, target)| *target)
             .collect();
         *self = Self::of(catalogue, targets, old);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::CATALOGUE;
+
+    #[test]
+    fn a_sum_has_its_slot_although_the_first_link_does_not_answer() {
+        let is_sum = |plan: &crate::catalogue::FieldPlan| plan.over == Over::SumOfLinks;
+        let at = CATALOGUE.fields.iter().position(is_sum).expect("a sum over links");
+        let batch = Batch::of(&CATALOGUE, vec![(at, 3), (at, 4)], false);
+        let slots: Vec<usize> = batch.slots(&CATALOGUE).collect();
+        assert!(slots.contains(&CATALOGUE.fields[at].slots[0]), "{slots:?}");
     }
 }

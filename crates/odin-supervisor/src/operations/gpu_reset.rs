@@ -1,15 +1,17 @@
 //! The reset of one GPU.
 //!
 //! The driver resets no GPU that a program has open, so odin-gpu.service is
-//! stopped for it and started again whatever comes of it, also by the next
-//! supervisor when this one is killed in between.
+//! stopped for it and started again whatever comes of it, also by the next look
+//! or the next supervisor when this one fails or is killed in between. The
+//! program runs in a unit of its own, so that a supervisor that ends does not
+//! end it in the middle. That a reset began is on disk before anything is
+//! stopped, and is what counts against the resets of a day.
 
 use std::fmt;
 use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use odin_model::event::Observer;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{Appliance, replace_file};
@@ -20,6 +22,10 @@ use crate::{Error, Result};
 
 /// File of what was done, one JSON object a line.
 pub(crate) const FILE: &str = "gpu-resets.jsonl";
+/// There while the reader may be stopped.
+const MARKER: &str = "gpu-reset-begun";
+/// The unit that the program runs in.
+const UNIT: &str = "odin-gpu-reset.service";
 /// The unit that has the GPUs open.
 const READER: &str = "odin-gpu.service";
 /// A reset takes seconds; a driver that hangs takes for ever.
@@ -34,6 +40,8 @@ pub(crate) struct Need {
     pub(crate) uuid: String,
     /// Name of the finding it would take away.
     pub(crate) finding: String,
+    /// Whether MIG mode is on.
+    pub(crate) is_cut: bool,
     /// How long that has been so.
     pub(crate) lasted: Duration,
 }
@@ -58,6 +66,8 @@ pub(crate) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
+    /// It begins; what came of it is another record.
+    Begun,
     /// It is done, and what it was for is gone.
     Done,
     /// It would be done, if it were not for `dry-run`.
@@ -66,8 +76,8 @@ pub(crate) enum Verdict {
     NotCured,
     /// The program failed.
     Failed(String),
-    /// The supervisor ended while it was under way; nobody knows.
-    CutOff,
+    /// A pod got the GPU meanwhile, and it was left alone.
+    Held(String),
 }
 
 impl Record {
@@ -76,9 +86,9 @@ impl Record {
         Self { time: Timestamp::now(), index, uuid, finding, verdict }
     }
 
-    /// Whether a GPU was really touched.
+    /// Whether it is the beginning of a reset of this GPU.
     pub(crate) fn is_attempt_on(&self, uuid: &str) -> bool {
-        self.uuid == uuid && self.verdict != Verdict::WouldBeDone
+        self.uuid == uuid && self.verdict == Verdict::Begun
     }
 
     /// The same thing with the same end, at whatever time.
@@ -96,34 +106,42 @@ impl fmt::Display for Need {
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Begun => formatter.write_str("it is being reset"),
             Self::Done => formatter.write_str("it was reset and is well"),
             Self::WouldBeDone => formatter.write_str("it would be reset"),
             Self::NotCured => formatter.write_str("it was reset and is not well"),
             Self::Failed(reason) => write!(formatter, "it could not be reset: {reason}"),
-            Self::CutOff => formatter.write_str("its reset was cut off"),
+            Self::Held(reason) => write!(formatter, "it was not reset: {reason}"),
         }
     }
 }
 
-/// Resets a GPU; that the program fails is a verdict.
+/// Resets a GPU, under the lock that the caller holds; that the program fails is
+/// a verdict. `held` is asked once more when nothing is given out any more: a
+/// reason ends it there.
 ///
 /// # Errors
-/// When another operation does not end, the reader does not stop or start, or
-/// the state directory cannot be written.
-pub(crate) async fn reset(appliance: &Appliance, need: &Need, observer: &dyn Observer) -> Result<Record> {
-    let _lock = Lock::take(&appliance.config.host, "reset a GPU", observer).await?;
-    let begun = Record::of(need, Verdict::CutOff);
-    let marker = appliance.history_dir().join("gpu-reset-begun.json");
-    let line = serde_json::to_vec(&begun).map_err(|error| Error::State {
-        action: "write",
-        path: marker.clone(),
-        source: error.into(),
-    })?;
-    replace_file(&marker, &line)?;
+/// When the reader does not stop or start, or the state directory cannot be
+/// written.
+pub(crate) async fn reset<H>(
+    appliance: &Appliance,
+    _lock: &Lock,
+    need: &Need,
+    held: impl FnOnce() -> H,
+) -> Result<Record>
+where
+    H: Future<Output = Option<String>>,
+{
+    let marker = appliance.history_dir().join(MARKER);
+    replace_file(&marker, need.uuid.as_bytes())?;
+    Records::of(appliance).append(FILE, &Record::of(need, Verdict::Begun))?;
     reader(|unit| Systemd.stop(unit)).await?;
-    let verdict = match run(&crate::gpu::declared(appliance).remediation.reset_command, &need.uuid).await {
-        Ok(()) => Verdict::Done,
-        Err(reason) => Verdict::Failed(reason),
+    let verdict = match held().await {
+        Some(reason) => Verdict::Held(reason),
+        None => match run(&command(appliance, &need.uuid)).await {
+            Ok(()) => Verdict::Done,
+            Err(reason) => Verdict::Failed(reason),
+        },
     };
     reader(|unit| Systemd.start(unit)).await?;
     remove(&marker)?;
@@ -139,32 +157,41 @@ async fn reader(verb: fn(&str) -> Result<()>) -> Result<()> {
     })?
 }
 
-/// Starts what a reset that was cut off had stopped, and keeps a record of it.
+/// Starts what a reset that was cut off had stopped, once the reset has ended.
 ///
 /// # Errors
-/// When the reader does not start, or the state directory cannot be written.
+/// When the reset still runs, the reader does not start, or the state directory
+/// cannot be written.
 pub(crate) async fn finish_what_was_cut_off(appliance: &Appliance) -> Result<()> {
-    let marker = appliance.history_dir().join("gpu-reset-begun.json");
-    let text = match std::fs::read(&marker) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        text => text.map_err(Error::state("read", &marker))?,
-    };
-    reader(|unit| Systemd.start(unit)).await?;
-    if let Ok(record) = serde_json::from_slice::<Record>(&text) {
-        tracing::warn!(gpu = record.uuid, "the reset of a GPU was cut off");
-        Records::of(appliance).append(FILE, &record)?;
+    let marker = appliance.history_dir().join(MARKER);
+    if !marker.exists() {
+        return Ok(());
     }
+    if !Systemd.is_at_rest(UNIT) {
+        return Err(Error::Host {
+            action: format!("start {READER} after the reset of a GPU"),
+            reason: format!("{UNIT} still runs"),
+            hint: "wait for it; a driver that does not answer needs a reboot",
+        });
+    }
+    tracing::warn!("the reset of a GPU was cut off; starting {READER}");
+    reader(|unit| Systemd.start(unit)).await?;
     remove(&marker)
 }
 
+/// The declared program in a unit of its own.
+fn command(appliance: &Appliance, uuid: &str) -> Vec<String> {
+    let unit = format!("--unit={UNIT}");
+    let own = ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", &unit, "--"].map(str::to_owned);
+    let declared = crate::gpu::declared(appliance).remediation.reset_command;
+    own.into_iter().chain(declared).chain([format!("--id={uuid}")]).collect()
+}
+
 /// Runs the program; why it failed, in its own words.
-async fn run(command: &[String], uuid: &str) -> std::result::Result<(), String> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err("gpu.remediation.reset-command names no program".to_owned());
-    };
+async fn run(command: &[String]) -> std::result::Result<(), String> {
+    let Some((program, arguments)) = command.split_first() else { return Err("no program".to_owned()) };
     let child = tokio::process::Command::new(program)
         .args(arguments)
-        .arg(format!("--id={uuid}"))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -195,16 +222,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_program_gets_the_gpu_and_its_words_are_kept() {
-        let command = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned(), "sh".to_owned()];
-        assert_eq!(run(&command("test \"$1\" = --id=GPU-7"), "GPU-7").await, Ok(()));
-        let refused = run(&command("echo 'in use by another client'; exit 3"), "GPU-7").await;
+    async fn what_the_program_says_is_kept() {
+        let command = |text: &str| ["sh", "-c", text].map(str::to_owned);
+        assert_eq!(run(&command("true")).await, Ok(()));
+        let refused = run(&command("echo 'in use by another client'; exit 3")).await;
         assert!(
             refused.as_ref().is_err_and(|reason| reason.contains("in use by another client")),
             "{refused:?}"
         );
-        let absent = run(&["/nowhere/nvidia-smi".to_owned()], "GPU-7").await;
+        let absent = run(&["/nowhere/nvidia-smi".to_owned()]).await;
         assert!(absent.is_err_and(|reason| reason.contains("cannot run /nowhere/nvidia-smi")));
-        assert!(run(&[], "GPU-7").await.is_err());
     }
 }

@@ -16,6 +16,7 @@ fn gpu(uuid: &str, facts: Facts) -> Gpu {
         identity: Some(identity),
         state: State::Running,
         facts: Some(facts),
+        mig: false,
         verdict: Verdict::Healthy,
         findings: Vec::new(),
     }

@@ -60,6 +60,14 @@ fn why_held(
     if today >= usize::try_from(policy.resets_a_day).unwrap_or(usize::MAX) {
         return Some(format!("{today} resets of it in a day are enough, look at it"));
     }
+    if need.is_cut {
+        return Some("it is cut, and a reset takes its MIG devices away".to_owned());
+    }
+    why_had(need, kubelet)
+}
+
+/// Which pod has a GPU, or why nobody knows.
+pub(super) fn why_had(need: &Need, kubelet: &Result<Vec<Holder>, String>) -> Option<String> {
     match kubelet {
         Err(reason) => Some(format!("the kubelet does not tell which pods have it: {reason}")),
         Ok(holders) => holders
@@ -85,6 +93,7 @@ mod tests {
             index,
             uuid: format!("GPU-{index}"),
             finding: "row_remap_pending".to_owned(),
+            is_cut: false,
             lasted: Duration::from_secs(lasted),
         }
     }
@@ -99,7 +108,7 @@ mod tests {
         let policy = Remediation { resets_a_day: 2, ..Remediation::default() };
         let holder = |device: &str| Holder::new("team", "train", device);
         let free = Ok(Vec::new());
-        let done = |index, hours| record(index, hours, Verdict::Done, now);
+        let done = |index, hours| record(index, hours, Verdict::Begun, now);
         let table: Vec<Row> = vec![
             ("nothing", vec![], free.clone(), vec![], Err("")),
             ("free", vec![need(0, 60)], free.clone(), vec![], Ok(0)),
@@ -116,15 +125,17 @@ mod tests {
             ("yesterday", vec![need(0, 60)], free.clone(), vec![done(0, 1), done(0, 24)], Ok(0)),
             ("of another", vec![need(0, 60)], free.clone(), vec![done(1, 1), done(1, 2)], Ok(0)),
             (
-                "failed ones count, dry ones do not",
+                "what came of it is not another",
                 vec![need(0, 60)],
-                free,
+                free.clone(),
                 vec![
+                    done(0, 1),
                     record(0, 1, Verdict::Failed("no".to_owned()), now),
                     record(0, 1, Verdict::WouldBeDone, now),
                 ],
                 Ok(0),
             ),
+            ("cut", vec![Need { is_cut: true, ..need(0, 60) }], free, vec![], Err("MIG devices")),
         ];
         for (name, needs, kubelet, records, wanted) in table {
             match (decide(&needs, &policy, &kubelet, &records, now), wanted) {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::cutter::{Cutter, Stepped};
-use super::layout::Layout;
+use super::layout::{Layout, Seen};
 use super::plan::{Step, steps};
 use super::{Failure, Goal};
 
@@ -99,6 +99,17 @@ impl Cutter {
         Ended::Reached(reached)
     }
 
+    /// Reads a GPU that is known to have MIG: one that does not tell its mode
+    /// now would be taken for one that has it off.
+    fn observe_told(&self, uuid: &str) -> Result<Seen, Failure> {
+        let seen = self.observe_one(uuid)?;
+        if seen.mode.is_none() {
+            let asked = format!("read how {uuid} is cut");
+            return Err(Failure::new(asked, "the driver does not tell its MIG mode"));
+        }
+        Ok(seen)
+    }
+
     /// Every GPU is tried, also after one that failed.
     fn back(&self, changes: &[(Change, Goal)], watch: &dyn Watch) -> Result<Vec<u32>, Failure> {
         let mut failed = None;
@@ -126,7 +137,7 @@ impl Cutter {
         let uuid = &change.uuid;
         let asked = format!("cut GPU {}", change.index);
         for round in 0..ROUNDS {
-            let seen = self.observe_one(uuid)?;
+            let seen = self.observe_told(uuid)?;
             let steps = steps(&seen, goal).map_err(|reason| Failure::new(&asked, reason))?;
             if steps.is_empty() {
                 return Ok(Reached::AsWanted);
@@ -159,7 +170,7 @@ impl Cutter {
                 }
             }
         }
-        let seen = self.observe_one(uuid)?;
+        let seen = self.observe_told(uuid)?;
         match steps(&seen, goal) {
             Ok(steps) if steps.is_empty() => Ok(Reached::AsWanted),
             _ => Err(Failure::new(

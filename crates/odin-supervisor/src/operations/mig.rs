@@ -22,7 +22,7 @@ use super::{Outcome, Status};
 use crate::appliance::Appliance;
 use crate::lock::Lock;
 use crate::{Error, Result};
-use planned::{Planned, answer, ask_kubelet, observe, planned, refuse_problem, refuse_used};
+use planned::{Planned, answer, ask_kubelet, observe, planned, refuse_untold, refuse_used};
 use record::{Record, Shelf, Verb};
 use told::{Told, warn};
 
@@ -122,6 +122,7 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
         gpus.push(GpuPlan::of(gpu, Goal::Layout(old.before.clone()), true));
     }
     let mut plan = Plan { gpus, notes: unread.iter().map(ToString::to_string).collect() };
+    refuse_untold(&plan)?;
     ask_kubelet(appliance, &seen, &mut plan).await;
     warn(&*observer, &plan.notes);
     if plan.is_empty() {
@@ -132,7 +133,6 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
         }
         return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &json!({ "changes": [] })));
     }
-    refuse_problem(&plan)?;
     refuse_used(&plan)?;
     let known = begun.map(|record| record.changes).unwrap_or_default();
     let had = |gpu: &GpuPlan| known.iter().find(|change| change.uuid == gpu.uuid).cloned();

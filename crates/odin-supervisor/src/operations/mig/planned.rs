@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odin_gpu::mig::{self, Cutter, Failure, Holders, Observed, Plan, Seen};
+use odin_gpu::mig::{self, Cutter, Failure, GpuPlan, Holders, Observed, Plan, Seen};
 use odin_model::config::Gpu;
 
 use crate::appliance::Appliance;
@@ -94,8 +94,22 @@ pub(super) async fn ask_kubelet(appliance: &Appliance, seen: &[Seen], plan: &mut
     }
 }
 
+/// Refuses to bring back the layout of a GPU that does not tell how it is cut:
+/// it had MIG when the layout was recorded, so an empty plan says nothing.
+pub(super) fn refuse_untold(plan: &Plan) -> Result<()> {
+    let untold = |gpu: &&GpuPlan| gpu.mode.is_none() || gpu.problem.is_some();
+    let Some(gpu) = plan.gpus.iter().find(untold) else { return Ok(()) };
+    let untold = || "the driver does not tell its MIG mode".to_owned();
+    Err(Error::Host {
+        action: format!("cut GPU {} ({}) as before", gpu.index, gpu.uuid),
+        reason: gpu.problem.clone().filter(|_| gpu.mode.is_some()).unwrap_or_else(untold),
+        hint: "nothing was changed and the old layout stays recorded; look at the GPU with `nvidia-smi -q -d \
+               MIG` and `odin gpu health`, and call it again when it answers",
+    })
+}
+
 /// Refuses a layout that a GPU cannot have.
-pub(super) fn refuse_problem(plan: &Plan) -> Result<()> {
+fn refuse_problem(plan: &Plan) -> Result<()> {
     let found = plan.gpus.iter().find_map(|gpu| Some((gpu.index, gpu.problem.clone()?)));
     found.map_or(Ok(()), |(gpu, reason)| Err(Error::Layout { gpu, reason }))
 }

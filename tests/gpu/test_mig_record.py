@@ -6,7 +6,7 @@ import json
 
 import pytest
 from exporter import Machine
-from test_mig import BEFORE, NEW, OLD, begun, declared, fault, layouts, mig
+from test_mig import BEFORE, H100, OLD, WENT_BACK, begun, declared, fault, layouts, mig
 
 # Two GPUs in use of MIG, so that what is lost of either is seen.
 BOTH = BEFORE + 'mig = ["7g.80gb"]\n'
@@ -36,4 +36,56 @@ def test_a_mode_that_is_not_told_is_not_taken_for_off(machine: Machine, gpu: int
     machine.simulation.write(BEFORE)
     mig(machine, "rollback", 0)
     assert layouts(machine) == OLD
+    assert not begun(machine)
+
+
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_a_gpu_that_is_away_when_the_others_are_ended_is_not_forgotten(
+    machine: Machine, verb: str
+) -> None:
+    declared(machine, BOTH)
+    # GPU 0 is done by then; with GPU 1 lost there is nothing left to do.
+    faulty(machine, 'kind = "mig-killed"\ngpu = 1\nat = 2')
+    mig(machine, "apply", -9)
+    faulty(machine, 'kind = "lost"\ngpu = 1')
+    mig(machine, "apply", 1, "cannot end the change of GPU 1", "its old layout stays recorded")
+    assert begun(machine)
+    machine.simulation.write(BOTH)
+    mig(machine, verb, 0)
+    if verb == "apply":
+        mig(machine, "rollback", 0)
+    assert layouts(machine) == BOTH_OLD
+    assert not begun(machine)
+
+
+def test_a_gpu_that_is_away_while_others_are_cut_is_not_forgotten(machine: Machine) -> None:
+    declared(machine, BOTH)
+    # Stuck on GPU 1, and GPU 0 is back at its old layout.
+    calls = '["nvmlGpuInstanceDestroy", "nvmlDeviceCreateGpuInstanceWithPlacement"]'
+    faulty(machine, f'kind = "fails"\ngpu = 1\nerror = "gpu-is-lost"\ncalls = {calls}')
+    mig(machine, "apply", 1, "going back failed")
+    assert recorded(machine) == 2
+    faulty(machine, 'kind = "lost"\ngpu = 1')
+    mig(machine, "apply", 1, "its old layout stays recorded", "1 x 3g.40gb")
+    assert recorded(machine) == 2
+    machine.simulation.write(BOTH)
+    mig(machine, "rollback", 0)
+    assert layouts(machine) == BOTH_OLD
+    assert not begun(machine)
+
+
+def test_a_gpu_that_is_away_while_others_go_back_is_not_forgotten(machine: Machine) -> None:
+    declared(machine, BOTH)
+    faulty(machine, 'kind = "mig-killed"\ngpu = 1\nat = 2')
+    mig(machine, "apply", -9)
+    # GPU 0 is to be cut otherwise now, fails, and goes back; GPU 1 is away.
+    machine.cut({H100: {"7g.80gb": 1}})
+    lost = '[[fault]]\nkind = "lost"\ngpu = 1\n'
+    fails = 'kind = "mig-fails"\ngpu = 0\nat = 6\nerror = "insufficient-resources"'
+    faulty(machine, fails, BOTH + lost)
+    mig(machine, "apply", 1, WENT_BACK)
+    assert recorded(machine) == 1
+    machine.simulation.write(BOTH)
+    mig(machine, "rollback", 0)
+    assert layouts(machine) == BOTH_OLD
     assert not begun(machine)

@@ -57,11 +57,14 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     let _lock = Lock::take(&appliance.config.host, "cut GPUs", &*observer).await?;
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
-    let Planned { plan, unread } = planned(appliance, "cut GPUs").await?;
+    let Planned { plan, mut unread } = planned(appliance, "cut GPUs").await?;
     warn(&*observer, &plan.notes);
+    let missing = missing(begun.as_ref(), &plan.gpus);
+    unread.extend(missing.iter().map(unseen));
     if plan.is_empty() {
-        if let Some(begun) = begun {
-            shelf.end(&ended(begun, &plan))?;
+        match begun {
+            Some(begun) if missing.is_empty() => shelf.end(&ended(begun, &plan))?,
+            _ => {}
         }
         let outcome = Outcome::new(Status::Done, "every GPU is cut as declared", &json!({ "changes": [] }));
         return Ok(with_unread(outcome, &unread));
@@ -84,8 +87,24 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     // failure they go back like the others.
     let concerned = plan.gpus.iter().filter(|gpu| !gpu.steps.is_empty() || had(gpu).is_some());
     let work = concerned.map(|gpu| (had(gpu).cloned().unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
-    let outcome = carry_out(appliance, &shelf, Kept::Anew(Verb::Apply), work, observer).await?;
+    let outcome = carry_out(appliance, &shelf, Kept::Anew(Verb::Apply), work, missing, observer).await?;
     Ok(with_unread(outcome, &unread))
+}
+
+/// GPUs of a change that was begun which were not seen now, or do not tell how
+/// they are cut: nobody knows how far the change came with them.
+fn missing(begun: Option<&Record>, seen: &[GpuPlan]) -> Vec<Change> {
+    let is_seen = |change: &&Change| seen.iter().any(|gpu| gpu.uuid == change.uuid && gpu.mode.is_some());
+    let changes = begun.map(|record| record.changes.as_slice()).unwrap_or_default();
+    changes.iter().filter(|change| !is_seen(change)).cloned().collect()
+}
+
+fn unseen(change: &Change) -> Failure {
+    Failure {
+        attempted: format!("end the change of {change} that was cut off"),
+        reason: "it is not in this machine, or does not tell how it is cut; its old layout stays recorded"
+            .to_owned(),
+    }
 }
 
 /// What was done to the GPUs that could be read does not hide the others.
@@ -125,11 +144,12 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     refuse_untold(&plan)?;
     ask_kubelet(appliance, &seen, &mut plan).await;
     warn(&*observer, &plan.notes);
+    let missing = missing(begun.as_ref(), &plan.gpus);
     if plan.is_empty() {
         match begun {
             Some(_) if undoes => shelf.forget()?,
-            Some(begun) => shelf.end(&ended(begun, &plan))?,
-            None => {}
+            Some(begun) if missing.is_empty() => shelf.end(&ended(begun, &plan))?,
+            _ => {}
         }
         return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &json!({ "changes": [] })));
     }
@@ -138,7 +158,7 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     let had = |gpu: &GpuPlan| known.iter().find(|change| change.uuid == gpu.uuid).cloned();
     let work = plan.gpus.iter().map(|gpu| (had(gpu).unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
     let kept = if undoes { Kept::AsItIs } else { Kept::Anew(Verb::Rollback) };
-    carry_out(appliance, &shelf, kept, work, observer).await
+    carry_out(appliance, &shelf, kept, work, missing, observer).await
 }
 
 /// What becomes of the record of a change.
@@ -150,17 +170,20 @@ enum Kept {
     AsItIs,
 }
 
-/// Cuts the GPUs on a thread that a hung driver may keep.
+/// Cuts the GPUs on a thread that a hung driver may keep. What an earlier change
+/// began on GPUs that are `missing` stays recorded, and with them the change.
 async fn carry_out(
     appliance: &Appliance,
     shelf: &Shelf,
     kept: Kept,
     work: Vec<(Change, Goal)>,
+    missing: Vec<Change>,
     observer: Arc<dyn Observer>,
 ) -> Result<Outcome> {
     let mut changes: Vec<Change> = work.iter().map(|(change, _)| change.clone()).collect();
     if let Kept::Anew(verb) = kept {
-        shelf.begin(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?;
+        let all = changes.iter().chain(&missing).cloned().collect();
+        shelf.begin(&Record { verb, time: Timestamp::now(), changes: all })?;
     }
     let library = crate::gpu::declared(appliance).library;
     let cutting = tokio::task::spawn_blocking(move || {
@@ -182,7 +205,7 @@ async fn carry_out(
             }
             let waits = reached.contains(&Reached::AwaitsReset);
             match kept {
-                _ if waits => {}
+                _ if waits || !missing.is_empty() => {}
                 Kept::Anew(verb) => {
                     shelf.end(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?
                 }
@@ -191,8 +214,12 @@ async fn carry_out(
             Ok(reached_outcome(&changes, &reached))
         }
         Ended::WentBack { failure, stopped, await_reset } => {
-            if await_reset.is_empty() {
-                shelf.forget()?;
+            match kept {
+                _ if !await_reset.is_empty() => {}
+                Kept::Anew(verb) if !missing.is_empty() => {
+                    shelf.begin(&Record { verb, time: Timestamp::now(), changes: missing })?
+                }
+                _ => shelf.forget()?,
             }
             Err(went_back(failure, stopped, &await_reset))
         }

@@ -89,3 +89,15 @@ def test_a_gpu_that_is_away_while_others_go_back_is_not_forgotten(machine: Machi
     mig(machine, "rollback", 0)
     assert layouts(machine) == BOTH_OLD
     assert not begun(machine)
+
+
+def test_a_layout_cut_by_hand_is_gone_back_to(machine: Machine) -> None:
+    declared(machine, BOTH)
+    mig(machine, "apply", 0)
+    by_hand = BOTH.replace('"2g.20gb", "1g.10gb", "1g.10gb"', '"4g.40gb", "1g.20gb"')
+    machine.simulation.write(by_hand)
+    machine.simulation.scenario.with_name("scenario.toml.mig").unlink()
+    before = layouts(machine)
+    mig(machine, "apply", 0)
+    mig(machine, "rollback", 0)
+    assert layouts(machine) == before

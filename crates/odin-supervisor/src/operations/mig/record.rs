@@ -38,14 +38,17 @@ pub(super) enum Verb {
 }
 
 impl Record {
-    /// Whether every GPU has again what the earlier change gave it.
+    /// Whether nothing is lost when only the earlier change can be gone back
+    /// from: every GPU has again what that gave it and had no instances, which
+    /// is what a boot or a reset leaves; or it has what it had.
     fn makes_again(&self, earlier: &Self) -> bool {
         self.changes.iter().all(|change| {
+            let Some(after) = &change.after else { return false };
             let given = earlier.changes.iter().find(|given| given.uuid == change.uuid);
-            given.is_some_and(|given| match (&given.after, &change.after) {
-                (Some(given), Some(after)) => given.is_alike(after),
-                _ => false,
-            })
+            let given = given.and_then(|given| given.after.as_ref());
+            let is_made_again =
+                change.before.instances.is_empty() && given.is_some_and(|given| given.is_alike(after));
+            is_made_again || change.before == *after
         })
     }
 }
@@ -133,7 +136,7 @@ fn read(file: &Path) -> Result<Option<Record>> {
 
 #[cfg(test)]
 mod tests {
-    use odin_gpu::mig::Layout;
+    use odin_gpu::mig::{Instance, Layout};
 
     use super::*;
 
@@ -143,7 +146,11 @@ mod tests {
         let shelf = Shelf { directory: directory.path().join("gpu") };
         assert_eq!(shelf.begun().expect("nothing"), None);
         let before = Layout { enabled: true, instances: Vec::new() };
-        let after = Some(Layout::default());
+        let (start, size, slices) = (0, 4, 3);
+        let profile = "3g.40gb".to_owned();
+        let instance = Instance { start, size, profile, profile_id: 9, slices, compute: Vec::new() };
+        let whole = Layout { enabled: true, instances: vec![instance] };
+        let after = Some(whole.clone());
         let change = Change { index: 0, uuid: "GPU-a".to_owned(), model: "H100".to_owned(), before, after };
         let record = Record { verb: Verb::Apply, time: Timestamp::UNIX_EPOCH, changes: vec![change] };
         shelf.begin(&record).expect("written");
@@ -156,7 +163,19 @@ mod tests {
         again.changes[0].before = Layout { enabled: false, instances: Vec::new() };
         shelf.begin(&again).expect("written");
         shelf.end(&again).expect("forgotten");
-        assert_eq!((shelf.begun().expect("none"), shelf.previous().expect("read")), (None, Some(record)));
+        assert_eq!(
+            (shelf.begun().expect("none"), shelf.previous().expect("read")),
+            (None, Some(record.clone()))
+        );
+        // Nor is a change that was undone before it ended.
+        again.changes[0].before = whole.clone();
+        shelf.end(&again).expect("forgotten");
+        assert_eq!(shelf.previous().expect("read"), Some(record));
+        // But what somebody cut by hand since is gone back to.
+        again.changes[0].before.instances[0].start = 4;
+        shelf.begin(&again).expect("written");
+        shelf.end(&again).expect("renamed");
+        assert_eq!(shelf.previous().expect("read"), Some(again));
         shelf.forget().expect("nothing to forget");
         fs::write(shelf.begun_file(), "{").expect("damaged");
         let error = shelf.begun().expect_err("damaged");

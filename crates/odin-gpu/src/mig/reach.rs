@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cutter::{Cutter, Stepped};
 use super::layout::{Layout, Seen};
-use super::plan::{Step, steps};
+use super::plan::{Busy, Step, steps};
 use super::{Failure, Goal};
 
 /// So often a GPU is looked at and planned: for the mode, for the instances,
@@ -65,6 +65,9 @@ pub enum Ended {
 
 /// Follows what is carried out, and may end it.
 pub trait Watch {
+    /// Who holds a GPU beside the processes on it: asked right before its first
+    /// step, not on the way back.
+    fn holders(&self, gpu: &Seen) -> Vec<Busy>;
     /// A step begins.
     fn begins(&self, gpu: u32, step: &Step);
     /// It ended.
@@ -143,8 +146,12 @@ impl Cutter {
                 return Ok(Reached::AsWanted);
             }
             // It was idle when it was planned; others were cut since.
-            if may_stop && round == 0 && !seen.users.is_empty() {
-                return Err(Failure::new(asked, format!("it is in use: {}", seen.users.join(", "))));
+            if may_stop && round == 0 {
+                let mut users = seen.users.clone();
+                users.extend(watch.holders(&seen));
+                if !users.is_empty() {
+                    return Err(Failure::new(asked, format!("it is in use: {}", users.join(", "))));
+                }
             }
             for step in steps {
                 if matches!(step, Step::CreateSomewhere { .. }) {

@@ -1,10 +1,12 @@
 //! Cutting GPUs into MIG devices: plan, apply, rollback.
 //!
 //! Nothing begins while a GPU that would change is in use: by a process, as the
-//! driver tells, or by a pod, as the kubelet tells. How the GPUs were cut is
+//! driver tells, or by a pod, as the kubelet tells. Both are asked again right
+//! before the first step on each GPU. How the GPUs were cut is
 //! kept on disk before the first step ([`record`]), so that a change which was
 //! cut off is gone on with, or undone, by the next call.
 
+mod kubelet;
 mod planned;
 mod record;
 mod told;
@@ -17,12 +19,14 @@ use jiff::Timestamp;
 use odin_gpu::mig::{Change, Cutter, Ended, Failure, Goal, GpuPlan, Observed, Plan, Reached, Seen};
 use odin_model::event::Observer;
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::{Outcome, Status};
 use crate::appliance::Appliance;
 use crate::lock::Lock;
 use crate::{Error, Result};
-use planned::{Planned, answer, ask_kubelet, observe, planned, refuse_untold, refuse_used};
+use kubelet::Kubelet;
+use planned::{Planned, answer, observe, planned, refuse_untold, refuse_used};
 use record::{Record, Shelf, Verb};
 use told::{Told, warn};
 
@@ -142,7 +146,7 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     }
     let mut plan = Plan { gpus, notes: unread.iter().map(ToString::to_string).collect() };
     refuse_untold(&plan)?;
-    ask_kubelet(appliance, &seen, &mut plan).await;
+    Kubelet::of(appliance).tell(&seen, &mut plan).await;
     warn(&*observer, &plan.notes);
     let missing = missing(begun.as_ref(), &plan.gpus);
     if plan.is_empty() {
@@ -186,13 +190,14 @@ async fn carry_out(
         shelf.begin(&Record { verb, time: Timestamp::now(), changes: all })?;
     }
     let library = crate::gpu::declared(appliance).library;
+    let told = Told { observer, kubelet: Kubelet::of(appliance), runtime: Handle::current() };
     let cutting = tokio::task::spawn_blocking(move || {
         let cutter = Cutter::open(&library).map_err(|reason| Error::Host {
             action: "open the driver".to_owned(),
             reason: reason.to_string(),
             hint: reason.hint(),
         })?;
-        let ended = cutter.reach(&work, &Told(observer));
+        let ended = cutter.reach(&work, &told);
         let now = cutter.observe().map(|observed| observed.seen).unwrap_or_default();
         Ok((ended, now))
     });

@@ -6,7 +6,9 @@ import json
 
 import pytest
 from exporter import Machine
-from test_mig import BEFORE, H100, OLD, WENT_BACK, begun, declared, fault, layouts, mig
+from simulation import PATIENCE
+from test_mig import BEFORE, H100, NEW, OLD, WENT_BACK, begun, declared, fault, layouts, mig
+from test_mig_refused import cutting_slowly
 
 # Two GPUs in use of MIG, so that what is lost of either is seen.
 BOTH = BEFORE + 'mig = ["7g.80gb"]\n'
@@ -101,3 +103,32 @@ def test_a_layout_cut_by_hand_is_gone_back_to(machine: Machine) -> None:
     mig(machine, "apply", 0)
     mig(machine, "rollback", 0)
     assert layouts(machine) == before
+
+
+def test_a_damaged_earlier_record_is_told_before_anything_is_cut(machine: Machine) -> None:
+    declared(machine)
+    record = machine.directory / "state" / "gpu" / "mig-previous.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    mig(machine, "apply", 1, "mig-previous.json")
+    assert layouts(machine) == OLD
+    assert not begun(machine)
+
+
+def test_a_record_that_cannot_be_ended_is_told_with_what_was_cut(machine: Machine) -> None:
+    declared(machine)
+    record = machine.directory / "state" / "gpu" / "mig-previous.json"
+    with cutting_slowly(machine) as (process, log):
+        # In the way of the record since the change began.
+        record.mkdir()
+        machine.simulation.write(BEFORE)
+        assert process.wait(timeout=PATIENCE) == 1
+    said = log.read_text()
+    assert "GPUs are cut as declared, but cannot rename" in said, said
+    assert "CDI specification" in said, said
+    assert layouts(machine) == NEW
+    record.rmdir()
+    mig(machine, "apply", 0)
+    assert not begun(machine)
+    mig(machine, "rollback", 0)
+    assert layouts(machine) == OLD

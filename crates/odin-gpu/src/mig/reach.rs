@@ -15,7 +15,7 @@ const ROUNDS: usize = 3;
 
 /// What changes on one GPU. Kept by whoever must be able to go back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Change {
     /// NVML's index when it was planned.
     pub index: u32,

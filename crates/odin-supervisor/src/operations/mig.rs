@@ -62,12 +62,16 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
     let Planned { plan, mut unread } = planned(appliance, "cut GPUs").await?;
+    let previous = if begun.is_none() && plan.is_empty() { None } else { shelf.previous()? };
     warn(&*observer, &plan.notes);
     let missing = missing(begun.as_ref(), &plan.gpus);
     unread.extend(missing.iter().map(unseen));
     if plan.is_empty() {
         match begun {
-            Some(begun) if missing.is_empty() => shelf.end(&ended(begun, &plan))?,
+            Some(begun) if missing.is_empty() => {
+                let ended = shelf.end(&ended(begun, &plan), previous.as_ref());
+                ended.map_err(unended("every GPU is cut as declared"))?;
+            }
             _ => {}
         }
         let outcome = Outcome::new(Status::Done, "every GPU is cut as declared", &json!({ "changes": [] }));
@@ -91,7 +95,8 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     // failure they go back like the others.
     let concerned = plan.gpus.iter().filter(|gpu| !gpu.steps.is_empty() || had(gpu).is_some());
     let work = concerned.map(|gpu| (had(gpu).cloned().unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
-    let outcome = carry_out(appliance, &shelf, Kept::Anew(Verb::Apply), work, missing, observer).await?;
+    let kept = Kept::Anew { verb: Verb::Apply, previous };
+    let outcome = carry_out(appliance, &shelf, kept, work, missing, observer).await?;
     Ok(with_unread(outcome, &unread))
 }
 
@@ -126,7 +131,8 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
     let undoes = begun.as_ref().is_some_and(|record| record.verb == Verb::Apply);
-    let wanted = if undoes { begun.clone() } else { shelf.previous()? };
+    let previous = if undoes { None } else { shelf.previous()? };
+    let wanted = if undoes { begun.clone() } else { previous.clone() };
     let Some(wanted) = wanted else {
         return Err(Error::Host {
             action: "cut GPUs as before".to_owned(),
@@ -150,26 +156,27 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     warn(&*observer, &plan.notes);
     let missing = missing(begun.as_ref(), &plan.gpus);
     if plan.is_empty() {
-        match begun {
-            Some(_) if undoes => shelf.forget()?,
-            Some(begun) if missing.is_empty() => shelf.end(&ended(begun, &plan))?,
-            _ => {}
-        }
+        let ended = match begun {
+            Some(_) if undoes => shelf.forget(),
+            Some(begun) if missing.is_empty() => shelf.end(&ended(begun, &plan), previous.as_ref()),
+            _ => Ok(()),
+        };
+        ended.map_err(unended("every GPU is cut as before"))?;
         return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &json!({ "changes": [] })));
     }
     refuse_used(&plan)?;
     let known = begun.map(|record| record.changes).unwrap_or_default();
     let had = |gpu: &GpuPlan| known.iter().find(|change| change.uuid == gpu.uuid).cloned();
     let work = plan.gpus.iter().map(|gpu| (had(gpu).unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
-    let kept = if undoes { Kept::AsItIs } else { Kept::Anew(Verb::Rollback) };
+    let kept = if undoes { Kept::AsItIs } else { Kept::Anew { verb: Verb::Rollback, previous } };
     carry_out(appliance, &shelf, kept, work, missing, observer).await
 }
 
 /// What becomes of the record of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
     /// It is written, and is the previous one afterwards.
-    Anew(Verb),
+    Anew { verb: Verb, previous: Option<Record> },
     /// It is that of the change that is undone, and is forgotten afterwards.
     AsItIs,
 }
@@ -185,7 +192,7 @@ async fn carry_out(
     observer: Arc<dyn Observer>,
 ) -> Result<Outcome> {
     let mut changes: Vec<Change> = work.iter().map(|(change, _)| change.clone()).collect();
-    if let Kept::Anew(verb) = kept {
+    if let Kept::Anew { verb, .. } = kept {
         let all = changes.iter().chain(&missing).cloned().collect();
         shelf.begin(&Record { verb, time: Timestamp::now(), changes: all })?;
     }
@@ -209,24 +216,32 @@ async fn carry_out(
                 change.after = now.iter().find(|seen| seen.uuid == change.uuid).map(Seen::layout);
             }
             let waits = reached.contains(&Reached::AwaitsReset);
-            match kept {
-                _ if waits || !missing.is_empty() => {}
-                Kept::Anew(verb) => {
-                    shelf.end(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?
+            let ended = match kept {
+                _ if waits || !missing.is_empty() => Ok(()),
+                Kept::Anew { verb, previous } => {
+                    let record = Record { verb, time: Timestamp::now(), changes: changes.clone() };
+                    shelf.end(&record, previous.as_ref()).map_err(unended(match verb {
+                        Verb::Apply => "GPUs are cut as declared",
+                        Verb::Rollback => "GPUs are cut as before",
+                    }))
                 }
-                Kept::AsItIs => shelf.forget()?,
-            }
+                Kept::AsItIs => shelf.forget().map_err(unended("GPUs are cut as before")),
+            };
+            ended?;
             Ok(reached_outcome(&changes, &reached))
         }
         Ended::WentBack { failure, stopped, await_reset } => {
-            match kept {
-                _ if !await_reset.is_empty() => {}
-                Kept::Anew(verb) if !missing.is_empty() => {
-                    shelf.begin(&Record { verb, time: Timestamp::now(), changes: missing })?
+            let left = missing.iter().map(|change| change.index).collect::<Vec<_>>();
+            let ended = match kept {
+                _ if !await_reset.is_empty() => Ok(()),
+                Kept::Anew { verb, .. } if !missing.is_empty() => {
+                    shelf.begin(&Record { verb, time: Timestamp::now(), changes: missing })
                 }
-                _ => shelf.forget()?,
-            }
-            Err(went_back(failure, stopped, &await_reset))
+                _ => shelf.forget(),
+            };
+            let state = old_layout(&await_reset, &left);
+            ended.map_err(unended(&format!("{failure}; {state}")))?;
+            Err(went_back(failure, stopped, state))
         }
         Ended::Stuck { failure, back } => Err(Error::Host {
             action: failure.attempted,
@@ -266,13 +281,31 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     Outcome::new(Status::Pending, text, &json!({ "changes": data }))
 }
 
-fn went_back(failure: Failure, stopped: bool, await_reset: &[u32]) -> Error {
+/// How the GPUs are after going back, by their indices.
+fn old_layout(await_reset: &[u32], missing: &[u32]) -> String {
+    let words = |gpus: &[u32]| gpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut state = "every GPU has its old layout again".to_owned();
     if !await_reset.is_empty() {
-        let gpus: Vec<String> = await_reset.iter().map(ToString::to_string).collect();
-        let gpus = gpus.join(", ");
-        write!(state, ", GPU {gpus} after a reset and `odin gpu mig rollback`").ok();
+        write!(state, ", GPU {} after a reset and `odin gpu mig rollback`", words(await_reset)).ok();
     }
+    if !missing.is_empty() {
+        write!(state, "; GPU {} was not seen, and its old layout stays recorded", words(missing)).ok();
+    }
+    state
+}
+
+/// A record that could not be ended after GPUs were cut.
+fn unended(state: &str) -> impl FnOnce(Error) -> Error {
+    let state = state.to_owned();
+    move |error| Error::Host {
+        action: "end the record of the change".to_owned(),
+        reason: format!("{state}, but {error}"),
+        hint: "free space or mend the disk of the state directory and call it again: it ends the record; pods \
+               get new devices once the CDI specification is written anew",
+    }
+}
+
+fn went_back(failure: Failure, stopped: bool, state: String) -> Error {
     if stopped {
         return Error::Stopped { state };
     }

@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::appliance::{Appliance, replace_file};
 use crate::{Error, Result};
 
-/// A change of layouts.
+/// A change of layouts. Fields that a newer program wrote are no error: an older
+/// one must be able to go back, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Record {
     /// Who began it.
     pub(super) verb: Verb,
@@ -90,10 +91,10 @@ impl Shelf {
         replace_file(&file, &text.map_err(Error::state("write", &file))?)
     }
 
-    /// A change is complete: what was before it can be gone back to.
-    pub(super) fn end(&self, record: &Record) -> Result<()> {
-        let previous = self.previous()?;
-        if previous.is_some_and(|previous| record.makes_again(&previous)) {
+    /// A change is complete: what was before it can be gone back to. `previous`
+    /// was read before anything was cut, so that a damaged one is told then.
+    pub(super) fn end(&self, record: &Record, previous: Option<&Record>) -> Result<()> {
+        if previous.is_some_and(|previous| record.makes_again(previous)) {
             return self.forget();
         }
         self.begin(record)?;
@@ -155,28 +156,32 @@ mod tests {
         let record = Record { verb: Verb::Apply, time: Timestamp::UNIX_EPOCH, changes: vec![change] };
         shelf.begin(&record).expect("written");
         assert_eq!(shelf.begun().expect("read"), Some(record.clone()));
-        shelf.end(&record).expect("renamed");
+        shelf.end(&record, None).expect("renamed");
         let kept = (shelf.begun().expect("none"), shelf.previous().expect("read"));
         assert_eq!(kept, (None, Some(record.clone())));
         // After a boot, which left nothing, the same is made again.
         let mut again = record.clone();
         again.changes[0].before = Layout { enabled: false, instances: Vec::new() };
         shelf.begin(&again).expect("written");
-        shelf.end(&again).expect("forgotten");
+        shelf.end(&again, Some(&record)).expect("forgotten");
         assert_eq!(
             (shelf.begun().expect("none"), shelf.previous().expect("read")),
             (None, Some(record.clone()))
         );
         // Nor is a change that was undone before it ended.
         again.changes[0].before = whole.clone();
-        shelf.end(&again).expect("forgotten");
-        assert_eq!(shelf.previous().expect("read"), Some(record));
+        shelf.end(&again, Some(&record)).expect("forgotten");
+        assert_eq!(shelf.previous().expect("read"), Some(record.clone()));
         // But what somebody cut by hand since is gone back to.
         again.changes[0].before.instances[0].start = 4;
         shelf.begin(&again).expect("written");
-        shelf.end(&again).expect("renamed");
-        assert_eq!(shelf.previous().expect("read"), Some(again));
+        shelf.end(&again, Some(&record)).expect("renamed");
+        assert_eq!(shelf.previous().expect("read"), Some(again.clone()));
         shelf.forget().expect("nothing to forget");
+        // A newer program knows more.
+        let newer = serde_json::to_string(&again).expect("text").replace('{', r#"{"new": 1, "#);
+        fs::write(shelf.begun_file(), newer).expect("written");
+        assert_eq!(shelf.begun().expect("read"), Some(again));
         fs::write(shelf.begun_file(), "{").expect("damaged");
         let error = shelf.begun().expect_err("damaged");
         assert!(error.to_string().contains("mig-change.json"), "{error}");

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import signal
 import socket
+import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from exporter import Machine
+from odin_manifests.kubelet import Pod, telling
 from simulation import PATIENCE, wait_until
 from test_mig import BEFORE, DECLARED, H100, NEW, OLD, WENT_BACK, begun, declared, layouts, mig
 
@@ -110,22 +114,50 @@ def test_a_gpu_with_a_process(machine: Machine) -> None:
     mig(machine, "rollback", 0)
 
 
-def test_a_process_that_comes_while_another_gpu_is_cut(machine: Machine) -> None:
-    declared(machine)
+@contextlib.contextmanager
+def cutting_slowly(machine: Machine) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """`apply` in a call on GPU 0 that lasts until the scenario is another."""
     calls = 'calls = ["nvmlGpuInstanceDestroy"]'
     slow = f'[[fault]]\nkind = "slow"\ngpu = 0\nseconds = 1000.0\n{calls}\n'
     machine.simulation.write(BEFORE + slow)
-    with (machine.directory / "apply.log").open("w+") as log:
+    path = machine.directory / "apply.log"
+    with path.open("w") as log:
         process = machine.start("gpu", "mig", "apply", log=log)
-        wait_until(lambda: "GPU 0: destroy" in Path(log.name).read_text(), "it destroys")
+    try:
+        wait_until(lambda: "GPU 0: destroy" in path.read_text(), "it destroys")
+        yield process, path
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_that_comes_while_another_gpu_is_cut(machine: Machine) -> None:
+    declared(machine)
+    with cutting_slowly(machine) as (process, log):
         # The call comes back with the fault, and GPU 1 is not idle any more.
         machine.simulation.write(f"{BEFORE}[[gpu.process]]\npid = 4194306\n")
         assert process.wait(timeout=PATIENCE) == 1
-        said = Path(log.name).read_text()
+    said = log.read_text()
     assert "cannot cut GPU 1: it is in use: process 4194306" in said, said
     assert WENT_BACK in said, said
     machine.simulation.write(BEFORE)
     assert layouts(machine) == OLD
+
+
+def test_a_pod_that_comes_while_another_gpu_is_cut(machine: Machine) -> None:
+    declared(machine)
+    kubelet = machine.directory / "kubelet.sock"
+    done = machine.run("gpu", "mig", "plan", "--json")
+    uuid = json.loads(done.stdout)["gpus"][1]["uuid"]
+    holding = telling(kubelet, [Pod("team-a", "train-0", (uuid,))])
+    with cutting_slowly(machine) as (process, log), holding:
+        machine.simulation.write(BEFORE)
+        assert process.wait(timeout=PATIENCE) == 1
+    said = log.read_text()
+    assert f"cannot cut GPU 1: it is in use: pod team-a/train-0 has {uuid}" in said, said
+    assert WENT_BACK in said, said
+    assert layouts(machine) == OLD
+    assert not begun(machine)
 
 
 def test_processes_that_cannot_be_told(machine: Machine) -> None:

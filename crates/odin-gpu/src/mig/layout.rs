@@ -9,7 +9,7 @@ use super::Failure;
 
 /// How one GPU is cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Layout {
     /// Whether MIG mode is on.
     pub enabled: bool,
@@ -20,7 +20,7 @@ pub struct Layout {
 /// One GPU instance. Its number is NVML's and left out: a new one at the same
 /// place is the same instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Instance {
     /// Memory slice at which it begins.
     pub start: u32,
@@ -38,7 +38,7 @@ pub struct Instance {
 
 /// One compute instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Compute {
     /// Compute slice of the GPU instance at which it begins.
     pub start: u32,

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::cutter::{Cutter, Stepped};
-use super::layout::Layout;
-use super::plan::{Step, steps};
+use super::layout::{Layout, Seen};
+use super::plan::{Busy, Step, steps};
 use super::{Failure, Goal};
 
 /// So often a GPU is looked at and planned: for the mode, for the instances,
@@ -15,7 +15,7 @@ const ROUNDS: usize = 3;
 
 /// What changes on one GPU. Kept by whoever must be able to go back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Change {
     /// NVML's index when it was planned.
     pub index: u32,
@@ -65,6 +65,9 @@ pub enum Ended {
 
 /// Follows what is carried out, and may end it.
 pub trait Watch {
+    /// Who holds a GPU beside the processes on it: asked right before its first
+    /// step, not on the way back.
+    fn holders(&self, gpu: &Seen) -> Vec<Busy>;
     /// A step begins.
     fn begins(&self, gpu: u32, step: &Step);
     /// It ended.
@@ -99,6 +102,17 @@ impl Cutter {
         Ended::Reached(reached)
     }
 
+    /// Reads a GPU that is known to have MIG: one that does not tell its mode
+    /// now would be taken for one that has it off.
+    fn observe_told(&self, uuid: &str) -> Result<Seen, Failure> {
+        let seen = self.observe_one(uuid)?;
+        if seen.mode.is_none() {
+            let asked = format!("read how {uuid} is cut");
+            return Err(Failure::new(asked, "the driver does not tell its MIG mode"));
+        }
+        Ok(seen)
+    }
+
     /// Every GPU is tried, also after one that failed.
     fn back(&self, changes: &[(Change, Goal)], watch: &dyn Watch) -> Result<Vec<u32>, Failure> {
         let mut failed = None;
@@ -126,14 +140,18 @@ impl Cutter {
         let uuid = &change.uuid;
         let asked = format!("cut GPU {}", change.index);
         for round in 0..ROUNDS {
-            let seen = self.observe_one(uuid)?;
+            let seen = self.observe_told(uuid)?;
             let steps = steps(&seen, goal).map_err(|reason| Failure::new(&asked, reason))?;
             if steps.is_empty() {
                 return Ok(Reached::AsWanted);
             }
             // It was idle when it was planned; others were cut since.
-            if may_stop && round == 0 && !seen.users.is_empty() {
-                return Err(Failure::new(asked, format!("it is in use: {}", seen.users.join(", "))));
+            if may_stop && round == 0 {
+                let mut users = seen.users.clone();
+                users.extend(watch.holders(&seen));
+                if !users.is_empty() {
+                    return Err(Failure::new(asked, format!("it is in use: {}", users.join(", "))));
+                }
             }
             for step in steps {
                 if matches!(step, Step::CreateSomewhere { .. }) {
@@ -159,7 +177,7 @@ impl Cutter {
                 }
             }
         }
-        let seen = self.observe_one(uuid)?;
+        let seen = self.observe_told(uuid)?;
         match steps(&seen, goal) {
             Ok(steps) if steps.is_empty() => Ok(Reached::AsWanted),
             _ => Err(Failure::new(

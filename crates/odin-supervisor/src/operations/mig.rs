@@ -1,10 +1,12 @@
 //! Cutting GPUs into MIG devices: plan, apply, rollback.
 //!
 //! Nothing begins while a GPU that would change is in use: by a process, as the
-//! driver tells, or by a pod, as the kubelet tells. How the GPUs were cut is
+//! driver tells, or by a pod, as the kubelet tells. Both are asked again right
+//! before the first step on each GPU. How the GPUs were cut is
 //! kept on disk before the first step ([`record`]), so that a change which was
 //! cut off is gone on with, or undone, by the next call.
 
+mod kubelet;
 mod planned;
 mod record;
 mod told;
@@ -17,12 +19,14 @@ use jiff::Timestamp;
 use odin_gpu::mig::{Change, Cutter, Ended, Failure, Goal, GpuPlan, Observed, Plan, Reached, Seen};
 use odin_model::event::Observer;
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::{Outcome, Status};
 use crate::appliance::Appliance;
 use crate::lock::Lock;
 use crate::{Error, Result};
-use planned::{Planned, answer, ask_kubelet, observe, planned, refuse_problem, refuse_used};
+use kubelet::Kubelet;
+use planned::{Planned, answer, observe, planned, refuse_untold, refuse_used};
 use record::{Record, Shelf, Verb};
 use told::{Told, warn};
 
@@ -57,11 +61,18 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     let _lock = Lock::take(&appliance.config.host, "cut GPUs", &*observer).await?;
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
-    let Planned { plan, unread } = planned(appliance, "cut GPUs").await?;
+    let Planned { plan, mut unread } = planned(appliance, "cut GPUs").await?;
+    let previous = if begun.is_none() && plan.is_empty() { None } else { shelf.previous()? };
     warn(&*observer, &plan.notes);
+    let missing = missing(begun.as_ref(), &plan.gpus);
+    unread.extend(missing.iter().map(unseen));
     if plan.is_empty() {
-        if let Some(begun) = begun {
-            shelf.end(&ended(begun, &plan))?;
+        match begun {
+            Some(begun) if missing.is_empty() => {
+                let ended = shelf.end(&ended(begun, &plan), previous.as_ref());
+                ended.map_err(unended("every GPU is cut as declared"))?;
+            }
+            _ => {}
         }
         let outcome = Outcome::new(Status::Done, "every GPU is cut as declared", &json!({ "changes": [] }));
         return Ok(with_unread(outcome, &unread));
@@ -84,8 +95,25 @@ pub(super) async fn apply(appliance: &Appliance, yes: bool, observer: Arc<dyn Ob
     // failure they go back like the others.
     let concerned = plan.gpus.iter().filter(|gpu| !gpu.steps.is_empty() || had(gpu).is_some());
     let work = concerned.map(|gpu| (had(gpu).cloned().unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
-    let outcome = carry_out(appliance, &shelf, Kept::Anew(Verb::Apply), work, observer).await?;
+    let kept = Kept::Anew { verb: Verb::Apply, previous };
+    let outcome = carry_out(appliance, &shelf, kept, work, missing, observer).await?;
     Ok(with_unread(outcome, &unread))
+}
+
+/// GPUs of a change that was begun which were not seen now, or do not tell how
+/// they are cut: nobody knows how far the change came with them.
+fn missing(begun: Option<&Record>, seen: &[GpuPlan]) -> Vec<Change> {
+    let is_seen = |change: &&Change| seen.iter().any(|gpu| gpu.uuid == change.uuid && gpu.mode.is_some());
+    let changes = begun.map(|record| record.changes.as_slice()).unwrap_or_default();
+    changes.iter().filter(|change| !is_seen(change)).cloned().collect()
+}
+
+fn unseen(change: &Change) -> Failure {
+    Failure {
+        attempted: format!("end the change of {change} that was cut off"),
+        reason: "it is not in this machine, or does not tell how it is cut; its old layout stays recorded"
+            .to_owned(),
+    }
 }
 
 /// What was done to the GPUs that could be read does not hide the others.
@@ -103,7 +131,8 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
     let shelf = Shelf::of(appliance);
     let begun = shelf.begun()?;
     let undoes = begun.as_ref().is_some_and(|record| record.verb == Verb::Apply);
-    let wanted = if undoes { begun.clone() } else { shelf.previous()? };
+    let previous = if undoes { None } else { shelf.previous()? };
+    let wanted = if undoes { begun.clone() } else { previous.clone() };
     let Some(wanted) = wanted else {
         return Err(Error::Host {
             action: "cut GPUs as before".to_owned(),
@@ -122,54 +151,60 @@ pub(super) async fn rollback(appliance: &Appliance, observer: Arc<dyn Observer>)
         gpus.push(GpuPlan::of(gpu, Goal::Layout(old.before.clone()), true));
     }
     let mut plan = Plan { gpus, notes: unread.iter().map(ToString::to_string).collect() };
-    ask_kubelet(appliance, &seen, &mut plan).await;
+    refuse_untold(&plan)?;
+    Kubelet::of(appliance).tell(&seen, &mut plan).await;
     warn(&*observer, &plan.notes);
+    let missing = missing(begun.as_ref(), &plan.gpus);
     if plan.is_empty() {
-        match begun {
-            Some(_) if undoes => shelf.forget()?,
-            Some(begun) => shelf.end(&ended(begun, &plan))?,
-            None => {}
-        }
+        let ended = match begun {
+            Some(_) if undoes => shelf.forget(),
+            Some(begun) if missing.is_empty() => shelf.end(&ended(begun, &plan), previous.as_ref()),
+            _ => Ok(()),
+        };
+        ended.map_err(unended("every GPU is cut as before"))?;
         return Ok(Outcome::new(Status::Done, "every GPU is cut as before", &json!({ "changes": [] })));
     }
-    refuse_problem(&plan)?;
     refuse_used(&plan)?;
     let known = begun.map(|record| record.changes).unwrap_or_default();
     let had = |gpu: &GpuPlan| known.iter().find(|change| change.uuid == gpu.uuid).cloned();
     let work = plan.gpus.iter().map(|gpu| (had(gpu).unwrap_or_else(|| change(gpu)), gpu.goal())).collect();
-    let kept = if undoes { Kept::AsItIs } else { Kept::Anew(Verb::Rollback) };
-    carry_out(appliance, &shelf, kept, work, observer).await
+    let kept = if undoes { Kept::AsItIs } else { Kept::Anew { verb: Verb::Rollback, previous } };
+    carry_out(appliance, &shelf, kept, work, missing, observer).await
 }
 
 /// What becomes of the record of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
     /// It is written, and is the previous one afterwards.
-    Anew(Verb),
+    Anew { verb: Verb, previous: Option<Record> },
     /// It is that of the change that is undone, and is forgotten afterwards.
     AsItIs,
 }
 
-/// Cuts the GPUs on a thread that a hung driver may keep.
+/// Cuts the GPUs on a thread that a hung driver may keep. What an earlier change
+/// began on GPUs that are `missing` stays recorded, and with them the change.
 async fn carry_out(
     appliance: &Appliance,
     shelf: &Shelf,
     kept: Kept,
     work: Vec<(Change, Goal)>,
+    missing: Vec<Change>,
     observer: Arc<dyn Observer>,
 ) -> Result<Outcome> {
     let mut changes: Vec<Change> = work.iter().map(|(change, _)| change.clone()).collect();
-    if let Kept::Anew(verb) = kept {
-        shelf.begin(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?;
+    if let Kept::Anew { verb, .. } = kept {
+        let all = changes.iter().chain(&missing).cloned().collect();
+        shelf.begin(&Record { verb, time: Timestamp::now(), changes: all })?;
     }
     let library = crate::gpu::declared(appliance).library;
+    let told = Told { observer, kubelet: Kubelet::of(appliance), runtime: Handle::current() };
     let cutting = tokio::task::spawn_blocking(move || {
         let cutter = Cutter::open(&library).map_err(|reason| Error::Host {
             action: "open the driver".to_owned(),
             reason: reason.to_string(),
             hint: reason.hint(),
         })?;
-        let ended = cutter.reach(&work, &Told(observer));
+        let ended = cutter.reach(&work, &told);
         let now = cutter.observe().map(|observed| observed.seen).unwrap_or_default();
         Ok((ended, now))
     });
@@ -181,20 +216,32 @@ async fn carry_out(
                 change.after = now.iter().find(|seen| seen.uuid == change.uuid).map(Seen::layout);
             }
             let waits = reached.contains(&Reached::AwaitsReset);
-            match kept {
-                _ if waits => {}
-                Kept::Anew(verb) => {
-                    shelf.end(&Record { verb, time: Timestamp::now(), changes: changes.clone() })?
+            let ended = match kept {
+                _ if waits || !missing.is_empty() => Ok(()),
+                Kept::Anew { verb, previous } => {
+                    let record = Record { verb, time: Timestamp::now(), changes: changes.clone() };
+                    shelf.end(&record, previous.as_ref()).map_err(unended(match verb {
+                        Verb::Apply => "GPUs are cut as declared",
+                        Verb::Rollback => "GPUs are cut as before",
+                    }))
                 }
-                Kept::AsItIs => shelf.forget()?,
-            }
+                Kept::AsItIs => shelf.forget().map_err(unended("GPUs are cut as before")),
+            };
+            ended?;
             Ok(reached_outcome(&changes, &reached))
         }
         Ended::WentBack { failure, stopped, await_reset } => {
-            if await_reset.is_empty() {
-                shelf.forget()?;
-            }
-            Err(went_back(failure, stopped, &await_reset))
+            let left = missing.iter().map(|change| change.index).collect::<Vec<_>>();
+            let ended = match kept {
+                _ if !await_reset.is_empty() => Ok(()),
+                Kept::Anew { verb, .. } if !missing.is_empty() => {
+                    shelf.begin(&Record { verb, time: Timestamp::now(), changes: missing })
+                }
+                _ => shelf.forget(),
+            };
+            let state = old_layout(&await_reset, &left);
+            ended.map_err(unended(&format!("{failure}; {state}")))?;
+            Err(went_back(failure, stopped, state))
         }
         Ended::Stuck { failure, back } => Err(Error::Host {
             action: failure.attempted,
@@ -234,13 +281,31 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     Outcome::new(Status::Pending, text, &json!({ "changes": data }))
 }
 
-fn went_back(failure: Failure, stopped: bool, await_reset: &[u32]) -> Error {
+/// How the GPUs are after going back, by their indices.
+fn old_layout(await_reset: &[u32], missing: &[u32]) -> String {
+    let words = |gpus: &[u32]| gpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut state = "every GPU has its old layout again".to_owned();
     if !await_reset.is_empty() {
-        let gpus: Vec<String> = await_reset.iter().map(ToString::to_string).collect();
-        let gpus = gpus.join(", ");
-        write!(state, ", GPU {gpus} after a reset and `odin gpu mig rollback`").ok();
+        write!(state, ", GPU {} after a reset and `odin gpu mig rollback`", words(await_reset)).ok();
     }
+    if !missing.is_empty() {
+        write!(state, "; GPU {} was not seen, and its old layout stays recorded", words(missing)).ok();
+    }
+    state
+}
+
+/// A record that could not be ended after GPUs were cut.
+fn unended(state: &str) -> impl FnOnce(Error) -> Error {
+    let state = state.to_owned();
+    move |error| Error::Host {
+        action: "end the record of the change".to_owned(),
+        reason: format!("{state}, but {error}"),
+        hint: "free space or mend the disk of the state directory and call it again: it ends the record; pods \
+               get new devices once the CDI specification is written anew",
+    }
+}
+
+fn went_back(failure: Failure, stopped: bool, state: String) -> Error {
     if stopped {
         return Error::Stopped { state };
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use odin_gpu::mig::{self, Cutter, Failure, Holders, Observed, Plan, Seen};
+use odin_gpu::mig::{self, Cutter, Failure, GpuPlan, Observed, Plan};
 use odin_model::config::Gpu;
 
+use super::kubelet::Kubelet;
 use crate::appliance::Appliance;
-use crate::host::Systemd;
 use crate::{Error, Result};
 
 /// The plan for what is declared, with who is in the way.
@@ -25,7 +25,7 @@ pub(super) async fn planned(appliance: &Appliance, action: &'static str) -> Resu
     let Observed { seen, unread } = observe(appliance).await?;
     let mut plan = mig::plan(&seen, &declared.mig);
     refuse_problem(&plan)?;
-    ask_kubelet(appliance, &seen, &mut plan).await;
+    Kubelet::of(appliance).tell(&seen, &mut plan).await;
     plan.notes.extend(unread.iter().map(ToString::to_string));
     Ok(Planned { plan, unread })
 }
@@ -65,37 +65,22 @@ pub(super) async fn answer<T>(
     }
 }
 
-/// Adds the pods that hold GPUs which would change. That it cannot be told is
-/// a reason like any, unless no kubelet runs: then there are no pods to come.
-pub(super) async fn ask_kubelet(appliance: &Appliance, seen: &[Seen], plan: &mut Plan) {
-    let uuids: Vec<String> = plan.changed().map(|gpu| gpu.uuid.clone()).collect();
-    if uuids.is_empty() {
-        return;
-    }
-    let socket = crate::gpu::declared(appliance).pod_resources_socket;
-    let unit = &appliance.config.host.k3s_unit;
-    let unknown = match mig::holders(&socket).await {
-        Holders::Told(holders) => {
-            for gpu in seen {
-                for holder in holders.iter().filter(|holder| holder.has(gpu)) {
-                    plan.is_used(&gpu.uuid, holder.to_string());
-                }
-            }
-            return;
-        }
-        Holders::Absent(_) if Systemd.is_at_rest(unit) => {
-            plan.notes.push(format!("{unit} does not run, so only processes were looked for, no pods"));
-            return;
-        }
-        Holders::Absent(reason) | Holders::Unknown(reason) => reason,
-    };
-    for uuid in uuids {
-        plan.is_used(&uuid, format!("the kubelet does not tell which pods hold it: {unknown}"));
-    }
+/// Refuses to bring back the layout of a GPU that does not tell how it is cut:
+/// it had MIG when the layout was recorded, so an empty plan says nothing.
+pub(super) fn refuse_untold(plan: &Plan) -> Result<()> {
+    let untold = |gpu: &&GpuPlan| gpu.mode.is_none() || gpu.problem.is_some();
+    let Some(gpu) = plan.gpus.iter().find(untold) else { return Ok(()) };
+    let untold = || "the driver does not tell its MIG mode".to_owned();
+    Err(Error::Host {
+        action: format!("cut GPU {} ({}) as before", gpu.index, gpu.uuid),
+        reason: gpu.problem.clone().filter(|_| gpu.mode.is_some()).unwrap_or_else(untold),
+        hint: "nothing was changed and the old layout stays recorded; look at the GPU with `nvidia-smi -q -d \
+               MIG` and `odin gpu health`, and call it again when it answers",
+    })
 }
 
 /// Refuses a layout that a GPU cannot have.
-pub(super) fn refuse_problem(plan: &Plan) -> Result<()> {
+fn refuse_problem(plan: &Plan) -> Result<()> {
     let found = plan.gpus.iter().find_map(|gpu| Some((gpu.index, gpu.problem.clone()?)));
     found.map_or(Ok(()), |(gpu, reason)| Err(Error::Layout { gpu, reason }))
 }

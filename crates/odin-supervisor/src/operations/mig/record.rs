@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::appliance::{Appliance, replace_file};
 use crate::{Error, Result};
 
-/// A change of layouts.
+/// A change of layouts. Fields that a newer program wrote are no error: an older
+/// one must be able to go back, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct Record {
     /// Who began it.
     pub(super) verb: Verb,
@@ -38,14 +39,17 @@ pub(super) enum Verb {
 }
 
 impl Record {
-    /// Whether every GPU has again what the earlier change gave it.
+    /// Whether nothing is lost when only the earlier change can be gone back
+    /// from: every GPU has again what that gave it and had no instances, which
+    /// is what a boot or a reset leaves; or it has what it had.
     fn makes_again(&self, earlier: &Self) -> bool {
         self.changes.iter().all(|change| {
+            let Some(after) = &change.after else { return false };
             let given = earlier.changes.iter().find(|given| given.uuid == change.uuid);
-            given.is_some_and(|given| match (&given.after, &change.after) {
-                (Some(given), Some(after)) => given.is_alike(after),
-                _ => false,
-            })
+            let given = given.and_then(|given| given.after.as_ref());
+            let is_made_again =
+                change.before.instances.is_empty() && given.is_some_and(|given| given.is_alike(after));
+            is_made_again || change.before == *after
         })
     }
 }
@@ -87,10 +91,10 @@ impl Shelf {
         replace_file(&file, &text.map_err(Error::state("write", &file))?)
     }
 
-    /// A change is complete: what was before it can be gone back to.
-    pub(super) fn end(&self, record: &Record) -> Result<()> {
-        let previous = self.previous()?;
-        if previous.is_some_and(|previous| record.makes_again(&previous)) {
+    /// A change is complete: what was before it can be gone back to. `previous`
+    /// was read before anything was cut, so that a damaged one is told then.
+    pub(super) fn end(&self, record: &Record, previous: Option<&Record>) -> Result<()> {
+        if previous.is_some_and(|previous| record.makes_again(previous)) {
             return self.forget();
         }
         self.begin(record)?;
@@ -133,7 +137,7 @@ fn read(file: &Path) -> Result<Option<Record>> {
 
 #[cfg(test)]
 mod tests {
-    use odin_gpu::mig::Layout;
+    use odin_gpu::mig::{Instance, Layout};
 
     use super::*;
 
@@ -143,21 +147,41 @@ mod tests {
         let shelf = Shelf { directory: directory.path().join("gpu") };
         assert_eq!(shelf.begun().expect("nothing"), None);
         let before = Layout { enabled: true, instances: Vec::new() };
-        let after = Some(Layout::default());
+        let (start, size, slices) = (0, 4, 3);
+        let profile = "3g.40gb".to_owned();
+        let instance = Instance { start, size, profile, profile_id: 9, slices, compute: Vec::new() };
+        let whole = Layout { enabled: true, instances: vec![instance] };
+        let after = Some(whole.clone());
         let change = Change { index: 0, uuid: "GPU-a".to_owned(), model: "H100".to_owned(), before, after };
         let record = Record { verb: Verb::Apply, time: Timestamp::UNIX_EPOCH, changes: vec![change] };
         shelf.begin(&record).expect("written");
         assert_eq!(shelf.begun().expect("read"), Some(record.clone()));
-        shelf.end(&record).expect("renamed");
+        shelf.end(&record, None).expect("renamed");
         let kept = (shelf.begun().expect("none"), shelf.previous().expect("read"));
         assert_eq!(kept, (None, Some(record.clone())));
         // After a boot, which left nothing, the same is made again.
         let mut again = record.clone();
         again.changes[0].before = Layout { enabled: false, instances: Vec::new() };
         shelf.begin(&again).expect("written");
-        shelf.end(&again).expect("forgotten");
-        assert_eq!((shelf.begun().expect("none"), shelf.previous().expect("read")), (None, Some(record)));
+        shelf.end(&again, Some(&record)).expect("forgotten");
+        assert_eq!(
+            (shelf.begun().expect("none"), shelf.previous().expect("read")),
+            (None, Some(record.clone()))
+        );
+        // Nor is a change that was undone before it ended.
+        again.changes[0].before = whole.clone();
+        shelf.end(&again, Some(&record)).expect("forgotten");
+        assert_eq!(shelf.previous().expect("read"), Some(record.clone()));
+        // But what somebody cut by hand since is gone back to.
+        again.changes[0].before.instances[0].start = 4;
+        shelf.begin(&again).expect("written");
+        shelf.end(&again, Some(&record)).expect("renamed");
+        assert_eq!(shelf.previous().expect("read"), Some(again.clone()));
         shelf.forget().expect("nothing to forget");
+        // A newer program knows more.
+        let newer = serde_json::to_string(&again).expect("text").replace('{', r#"{"new": 1, "#);
+        fs::write(shelf.begun_file(), newer).expect("written");
+        assert_eq!(shelf.begun().expect("read"), Some(again));
         fs::write(shelf.begun_file(), "{").expect("damaged");
         let error = shelf.begun().expect_err("damaged");
         assert!(error.to_string().contains("mig-change.json"), "{error}");

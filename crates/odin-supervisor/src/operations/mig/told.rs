@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use odin_gpu::mig::{Failure, Step, Watch};
+use odin_gpu::mig::{Busy, Failure, Seen, Step, Watch};
 use odin_model::event::{Event, Observer, StepState};
+use tokio::runtime::Handle;
 
+use super::kubelet::Kubelet;
 use crate::interrupt;
 
 /// Tells of what a person should know.
@@ -14,16 +16,24 @@ pub(super) fn warn<'a>(observer: &dyn Observer, notes: impl IntoIterator<Item = 
     }
 }
 
-/// Steps as events of the operation.
-pub(super) struct Told(pub(super) Arc<dyn Observer>);
+/// Steps as events of the operation, for the thread that calls the driver.
+pub(super) struct Told {
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) kubelet: Kubelet,
+    pub(super) runtime: Handle,
+}
 
 impl Told {
     fn step(&self, gpu: u32, step: &Step, state: StepState, detail: String) {
-        self.0.event(Event::Step { name: format!("GPU {gpu}: {step}"), state, detail });
+        self.observer.event(Event::Step { name: format!("GPU {gpu}: {step}"), state, detail });
     }
 }
 
 impl Watch for Told {
+    fn holders(&self, gpu: &Seen) -> Vec<Busy> {
+        self.runtime.block_on(self.kubelet.holders_of(gpu))
+    }
+
     fn begins(&self, gpu: u32, step: &Step) {
         self.step(gpu, step, StepState::Started, String::new());
     }
@@ -37,7 +47,7 @@ impl Watch for Told {
 
     fn goes_back(&self, failure: &Failure) {
         let message = format!("{failure}; going back to the old layout of every GPU");
-        self.0.event(Event::Warning { message });
+        self.observer.event(Event::Warning { message });
     }
 
     fn is_stopped(&self) -> bool {

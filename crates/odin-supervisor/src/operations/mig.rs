@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 
 use super::{Outcome, Status};
 use crate::appliance::Appliance;
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::{Error, Result};
 use driver::{Pulse, answer};
 use kubelet::Kubelet;
@@ -45,7 +45,13 @@ pub(super) async fn plan(appliance: &Appliance) -> Result<Outcome> {
     let Planned { plan, unread } = planned(appliance, "plan MIG devices").await?;
     let mut text = plan.to_string();
     if Shelf::of(appliance).begun()?.is_some() {
-        text.push_str("a change was cut off: apply goes on, rollback undoes it\n");
+        match lock::holder(&appliance.config.host.run_dir) {
+            // It may be the change itself.
+            Some(holder) => {
+                writeln!(text, "a change was begun, and {holder}: look again when that has ended").ok()
+            }
+            None => writeln!(text, "a change was cut off: apply goes on, rollback undoes it").ok(),
+        };
     }
     let status = match () {
         () if !unread.is_empty() => Status::Failed,
@@ -272,7 +278,13 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     let mut resets = Vec::new();
     for (change, reached) in changes.iter().zip(reached) {
         let is = change.after.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        writeln!(text, "{change}: {} -> {is}", change.before).ok();
+        let was = change.before.to_string();
+        // A change that was undone before it ended led back to where it began.
+        if was == is {
+            writeln!(text, "{change}: {is}, as before").ok();
+        } else {
+            writeln!(text, "{change}: {was} -> {is}").ok();
+        }
         if *reached == Reached::AwaitsReset {
             resets.push(change.index.to_string());
         }

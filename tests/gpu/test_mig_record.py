@@ -132,3 +132,24 @@ def test_a_record_that_cannot_be_ended_is_told_with_what_was_cut(machine: Machin
     assert not begun(machine)
     mig(machine, "rollback", 0)
     assert layouts(machine) == OLD
+
+
+def test_a_change_at_work_is_not_taken_for_one_that_was_cut_off(machine: Machine) -> None:
+    declared(machine)
+    with cutting_slowly(machine) as (process, _):
+        done = machine.run("gpu", "mig", "plan")
+        assert "is at work: cut GPUs, since" in done.stdout, done.stdout
+        assert "cut off" not in done.stdout
+        machine.simulation.write(BEFORE)
+        assert process.wait(timeout=PATIENCE) == 0
+    said = mig(machine, "plan", 0)
+    assert "a change was" not in said
+
+
+def test_what_a_rollback_of_a_cut_off_change_leaves_is_told(machine: Machine) -> None:
+    declared(machine)
+    fault(machine, 'kind = "mig-killed"\ngpu = 1\nat = 2')
+    mig(machine, "apply", -9)
+    machine.simulation.write(BEFORE)
+    said = mig(machine, "rollback", 0, "1 x 2g.20gb, as before", "MIG off, as before")
+    assert " -> " not in said

@@ -179,7 +179,8 @@ def test_a_kubelet_that_talks_nonsense(machine: Machine) -> None:
                     connection, _ = kubelet.accept()
                 except OSError:
                     return
-                with connection:
+                # Who only looks whether somebody listens may be gone by now.
+                with connection, contextlib.suppress(OSError):
                     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
         threading.Thread(target=nonsense, daemon=True).start()
@@ -232,6 +233,32 @@ def test_an_interruption_leaves_the_old_layout(machine: Machine) -> None:
     assert WENT_BACK in log.read_text()
     assert layouts(machine) == OLD
     assert not begun(machine)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_of_a_driver_that_hangs_ends(
+    machine: Machine, number: signal.Signals
+) -> None:
+    declared(machine)
+    with cutting_slowly(machine) as (process, log):
+        process.send_signal(number)
+        assert process.wait(timeout=PATIENCE) == 1
+    said = log.read_text()
+    assert "a change is half done, the old layout is in" in said, said
+    assert "odin gpu mig rollback" in said, said
+    assert begun(machine)
+    machine.simulation.write(BEFORE)
+    mig(machine, "rollback", 0)
+    assert layouts(machine) == OLD
+
+
+def test_many_slow_gpus_are_read(machine: Machine) -> None:
+    declared(machine)
+    # Each answers within the deadline of 800 ms, all together not within three.
+    calls = 'calls = ["nvmlDeviceGetHandleByIndex_v2"]'
+    slow = f'[[fault]]\nkind = "slow"\nseconds = 0.7\n{calls}\n'
+    machine.simulation.write(f"count = 8\n{slow}")
+    mig(machine, "plan", 2, "GPU 7")
 
 
 def test_the_job_of_the_daemon_does_the_same(machine: Machine) -> None:

@@ -50,10 +50,20 @@ impl Cutter {
     /// # Errors
     /// When the GPUs cannot even be counted.
     pub fn observe(&self) -> Result<Observed, Failure> {
+        self.observe_each(&|| {})
+    }
+
+    /// As [`Cutter::observe`]; calls `answered` whenever the driver is through
+    /// with one.
+    ///
+    /// # Errors
+    /// When the GPUs cannot even be counted.
+    pub fn observe_each(&self, answered: &dyn Fn()) -> Result<Observed, Failure> {
         let nvml = self.session.nvml();
         let count = nvml.device_count().map_err(|error| Failure::new("count the GPUs", Code::of(&error)))?;
         let mut observed = Observed::default();
         for index in 0..count {
+            answered();
             let device = nvml.device_by_index(index).map_err(|error| Code::of(&error));
             match device.and_then(|device| self.read(&device, index)) {
                 Ok(seen) => observed.seen.push(seen),

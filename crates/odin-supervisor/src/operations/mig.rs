@@ -6,6 +6,7 @@
 //! kept on disk before the first step ([`record`]), so that a change which was
 //! cut off is gone on with, or undone, by the next call.
 
+mod driver;
 mod kubelet;
 mod planned;
 mod record;
@@ -23,15 +24,16 @@ use tokio::runtime::Handle;
 
 use super::{Outcome, Status};
 use crate::appliance::Appliance;
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::{Error, Result};
+use driver::{Pulse, answer};
 use kubelet::Kubelet;
-use planned::{Planned, answer, observe, planned, refuse_untold, refuse_used};
+use planned::{Planned, observe, planned, refuse_untold, refuse_used};
 use record::{Record, Shelf, Verb};
 use told::{Told, warn};
 
-/// How long all steps together may take. A switch of the mode resets the GPU,
-/// which takes seconds; a driver that hangs never ends.
+/// How long one step may take. A switch of the mode resets the GPU, which takes
+/// seconds; a driver that hangs never ends.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What the cluster needs after a change.
@@ -43,7 +45,13 @@ pub(super) async fn plan(appliance: &Appliance) -> Result<Outcome> {
     let Planned { plan, unread } = planned(appliance, "plan MIG devices").await?;
     let mut text = plan.to_string();
     if Shelf::of(appliance).begun()?.is_some() {
-        text.push_str("a change was cut off: apply goes on, rollback undoes it\n");
+        match lock::holder(&appliance.config.host.run_dir) {
+            // It may be the change itself.
+            Some(holder) => {
+                writeln!(text, "a change was begun, and {holder}: look again when that has ended").ok()
+            }
+            None => writeln!(text, "a change was cut off: apply goes on, rollback undoes it").ok(),
+        };
     }
     let status = match () {
         () if !unread.is_empty() => Status::Failed,
@@ -197,7 +205,9 @@ async fn carry_out(
         shelf.begin(&Record { verb, time: Timestamp::now(), changes: all })?;
     }
     let library = crate::gpu::declared(appliance).library;
-    let told = Told { observer, kubelet: Kubelet::of(appliance), runtime: Handle::current() };
+    let pulse = Pulse::new();
+    let (kubelet, runtime) = (Kubelet::of(appliance), Handle::current());
+    let told = Told { observer, kubelet, runtime, pulse: pulse.clone() };
     let cutting = tokio::task::spawn_blocking(move || {
         let cutter = Cutter::open(&library).map_err(|reason| Error::Host {
             action: "open the driver".to_owned(),
@@ -205,11 +215,18 @@ async fn carry_out(
             hint: reason.hint(),
         })?;
         let ended = cutter.reach(&work, &told);
-        let now = cutter.observe().map(|observed| observed.seen).unwrap_or_default();
+        let now =
+            cutter.observe_each(&|| told.pulse.beats()).map(|observed| observed.seen).unwrap_or_default();
         Ok((ended, now))
     });
     let file = shelf.begun_file();
-    let (ended, now) = answer(cutting, PATIENCE, "cut the GPUs").await?;
+    let answered = answer(cutting, pulse, PATIENCE, true).await?;
+    let (ended, now) = answered.map_err(|silence| Error::Host {
+        action: "cut the GPUs".to_owned(),
+        reason: format!("{silence}; a change is half done, the old layout is in {}", file.display()),
+        hint: "when the driver answers again (`odin gpu health`; it may need a reboot) call `odin gpu mig \
+               rollback`, or `odin gpu mig apply` to go on",
+    })?;
     match ended {
         Ended::Reached(reached) => {
             for change in &mut changes {
@@ -261,7 +278,13 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     let mut resets = Vec::new();
     for (change, reached) in changes.iter().zip(reached) {
         let is = change.after.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        writeln!(text, "{change}: {} -> {is}", change.before).ok();
+        let was = change.before.to_string();
+        // A change that was undone before it ended led back to where it began.
+        if was == is {
+            writeln!(text, "{change}: {is}, as before").ok();
+        } else {
+            writeln!(text, "{change}: {was} -> {is}").ok();
+        }
         if *reached == Reached::AwaitsReset {
             resets.push(change.index.to_string());
         }

@@ -1,10 +1,9 @@
 //! What is to be done, and who is in the way of it.
 
-use std::time::Duration;
-
 use odin_gpu::mig::{self, Cutter, Failure, GpuPlan, Observed, Plan};
 use odin_model::config::Gpu;
 
+use super::driver::{Pulse, answer};
 use super::kubelet::Kubelet;
 use crate::appliance::Appliance;
 use crate::{Error, Result};
@@ -30,39 +29,32 @@ pub(super) async fn planned(appliance: &Appliance, action: &'static str) -> Resu
     Ok(Planned { plan, unread })
 }
 
-/// Reads the GPUs.
+/// How many deadlines of a single reading one GPU may take: how it is cut is
+/// asked in many calls.
+const CALLS: u32 = 3;
+
+/// Reads the GPUs, and waits for each one.
 pub(super) async fn observe(appliance: &Appliance) -> Result<Observed> {
     let Gpu { library, deadline, .. } = crate::gpu::declared(appliance);
+    let pulse = Pulse::new();
+    let read = pulse.clone();
     let reading = tokio::task::spawn_blocking(move || {
         let cutter = Cutter::open(&library).map_err(|reason| Error::Host {
             action: "read the GPUs".to_owned(),
             reason: reason.to_string(),
             hint: reason.hint(),
         })?;
-        cutter.observe().map_err(|failure| Error::Host {
+        cutter.observe_each(&|| read.beats()).map_err(|failure| Error::Host {
             action: failure.attempted,
             reason: failure.reason,
             hint: "`odin gpu health` says what is wrong with a GPU",
         })
     });
-    answer(reading, deadline.saturating_mul(3), "read the GPUs").await
-}
-
-/// What a thread that calls the driver gives, unless the driver hangs.
-pub(super) async fn answer<T>(
-    thread: tokio::task::JoinHandle<Result<T>>,
-    patience: Duration,
-    action: &str,
-) -> Result<T> {
-    let failed = |reason: String, hint| Error::Host { action: action.to_owned(), reason, hint };
-    match tokio::time::timeout(patience, thread).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => Err(failed(error.to_string(), "run it again")),
-        Err(_) => Err(failed(
-            format!("the driver did not answer within {} s", patience.as_secs_f64()),
-            "`odin gpu health` says which GPU hangs; a driver that does not answer needs a reboot",
-        )),
-    }
+    answer(reading, pulse, deadline.saturating_mul(CALLS), false).await?.map_err(|silence| Error::Host {
+        action: "read the GPUs".to_owned(),
+        reason: silence.to_string(),
+        hint: "`odin gpu health` says which GPU hangs; a driver that does not answer needs a reboot",
+    })
 }
 
 /// Refuses to bring back the layout of a GPU that does not tell how it is cut:

@@ -6,6 +6,7 @@ use odin_gpu::mig::{Busy, Failure, Seen, Step, Watch};
 use odin_model::event::{Event, Observer, StepState};
 use tokio::runtime::Handle;
 
+use super::driver::Pulse;
 use super::kubelet::Kubelet;
 use crate::interrupt;
 
@@ -21,17 +22,22 @@ pub(super) struct Told {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) kubelet: Kubelet,
     pub(super) runtime: Handle,
+    pub(super) pulse: Pulse,
 }
 
 impl Told {
     fn step(&self, gpu: u32, step: &Step, state: StepState, detail: String) {
+        self.pulse.beats();
         self.observer.event(Event::Step { name: format!("GPU {gpu}: {step}"), state, detail });
     }
 }
 
 impl Watch for Told {
     fn holders(&self, gpu: &Seen) -> Vec<Busy> {
-        self.runtime.block_on(self.kubelet.holders_of(gpu))
+        self.pulse.beats();
+        let holders = self.runtime.block_on(self.kubelet.holders_of(gpu));
+        self.pulse.beats();
+        holders
     }
 
     fn begins(&self, gpu: u32, step: &Step) {

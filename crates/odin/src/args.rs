@@ -126,7 +126,7 @@ pub(crate) enum Gpu {
 pub(crate) enum Mig {
     /// Show what applying would do; exit status 2 when changes are pending
     ///
-    /// Exit status 1 while a GPU that would change is in use.
+    /// Exit status 1 while a GPU that would change is in use, or when one cannot be read.
     Plan,
     /// Cut idle GPUs as declared; the old layout back on any failure
     ///

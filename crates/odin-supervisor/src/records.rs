@@ -231,7 +231,8 @@ fn load<T: DeserializeOwned>(path: &Path) -> Option<T> {
         .ok()
 }
 
-fn remove(path: &Path) -> Result<()> {
+/// Removes a file; that there is none is well.
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::State { action: "remove", path: path.to_owned(), source: error })

@@ -129,10 +129,7 @@ fn needs(health: &Health, since: &mut BTreeMap<String, Instant>) -> Vec<Need> {
     let mut needs = Vec::new();
     for gpu in &health.gpus {
         let Some(identity) = &gpu.identity else { continue };
-        let Some(finding) = gpu.findings.iter().find(|finding| finding.cured_by_reset) else {
-            since.remove(&identity.uuid);
-            continue;
-        };
+        let Some(finding) = gpu.findings.iter().find(|finding| finding.cured_by_reset) else { continue };
         let first = *since.entry(identity.uuid.clone()).or_insert(now);
         needs.push(Need {
             index: gpu.index,

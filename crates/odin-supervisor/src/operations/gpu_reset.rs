@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::appliance::{Appliance, replace_file};
 use crate::host::{Systemd, Units};
 use crate::lock::Lock;
-use crate::records::Records;
+use crate::records::{Records, remove};
 use crate::{Error, Result};
 
 /// File of what was done, one JSON object a line.
@@ -206,15 +206,6 @@ async fn run(command: &[String]) -> std::result::Result<(), String> {
     let said = [done.stderr, done.stdout].concat();
     let said: String = String::from_utf8_lossy(&said).trim().replace('\n', "; ").chars().take(SAID).collect();
     Err(format!("{program}: {}: {said}", done.status))
-}
-
-fn remove(path: &std::path::Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::state("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

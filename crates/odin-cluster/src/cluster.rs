@@ -11,6 +11,7 @@ mod failure;
 mod nodes;
 mod overrule;
 mod retry;
+mod service;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use discovery::Resource;
 pub use failure::{Failure, FieldConflict};
 pub use nodes::NodeState;
 pub(crate) use retry::Backoff;
+pub use service::Service;
 
 use crate::Error;
 use crate::fields::FIELD_MANAGER;
@@ -152,12 +154,30 @@ impl Cluster {
         &self,
         request: Result<http::Request<Vec<u8>>, String>,
     ) -> Result<T, Failure> {
+        self.repeat(request, |request| self.client.request::<T>(request)).await
+    }
+
+    /// Sends a request whose answer is text and not an object.
+    pub(crate) async fn call_text(
+        &self,
+        request: Result<http::Request<Vec<u8>>, String>,
+    ) -> Result<String, Failure> {
+        self.repeat(request, |request| self.client.request_text(request)).await
+    }
+
+    async fn repeat<T, F>(
+        &self,
+        request: Result<http::Request<Vec<u8>>, String>,
+        send: impl Fn(http::Request<Vec<u8>>) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
         let request = request.map_err(Failure::local)?;
         let began = Instant::now();
         let mut backoff = retry::Backoff::new();
         loop {
-            let sent =
-                tokio::time::timeout(self.patience.attempt, self.client.request::<T>(request.clone())).await;
+            let sent = tokio::time::timeout(self.patience.attempt, send(request.clone())).await;
             let failure = match sent {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => Failure::from_kube(error, began.elapsed()),

@@ -1,0 +1,97 @@
+//! HTTP to a Service of the cluster, through the API server's proxy.
+//!
+//! The proxy needs neither a route to pods nor the cluster's DNS, so it works
+//! from every machine whose kubeconfig works, and with any network plugin.
+
+use std::fmt;
+
+use http::Method;
+use serde::de::DeserializeOwned;
+
+use super::{Cluster, Failure};
+use crate::Error;
+
+/// A named port of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service<'a> {
+    /// Namespace it is in.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Name or number of the port.
+    pub port: &'a str,
+}
+
+impl fmt::Display for Service<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}:{}", self.namespace, self.name, self.port)
+    }
+}
+
+impl Cluster {
+    /// Gets a page of a Service. `path` begins with `/` and may have a query,
+    /// encoded already.
+    ///
+    /// # Errors
+    /// When no endpoint of the Service answers within the patience, or one
+    /// answers with another status than success.
+    pub async fn service_get(&self, service: Service<'_>, path: &str) -> Result<String, Error> {
+        self.service_call(service, Method::GET, path, Vec::new()).await
+    }
+
+    /// [`Cluster::service_get`] of a page that is JSON.
+    ///
+    /// # Errors
+    /// As [`Cluster::service_get`], and when the answer is something else.
+    pub async fn service_json<T: DeserializeOwned>(
+        &self,
+        service: Service<'_>,
+        path: &str,
+    ) -> Result<T, Error> {
+        let text = self.service_get(service, path).await?;
+        serde_json::from_str(&text).map_err(|error| Error::Api {
+            action: describe(&Method::GET, service, path),
+            code: None,
+            reason: format!("the answer is not what was asked for: {error}"),
+        })
+    }
+
+    /// Posts JSON to a Service. A request that got no answer is sent again, so
+    /// this is for calls that may arrive twice.
+    ///
+    /// # Errors
+    /// As [`Cluster::service_get`].
+    pub async fn service_post(
+        &self,
+        service: Service<'_>,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<String, Error> {
+        self.service_call(service, Method::POST, path, body.to_string().into_bytes()).await
+    }
+
+    async fn service_call(
+        &self,
+        service: Service<'_>,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<String, Error> {
+        let Service { namespace, name, port } = service;
+        let uri = format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy{path}");
+        let request = http::Request::builder()
+            .method(method.clone())
+            .uri(uri)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|error| error.to_string());
+        let answered = self.call_text(request).await;
+        answered.map_err(|failure: Failure| failure.into_error(&describe(&method, service, path), self))
+    }
+}
+
+/// The request in words; a query may be long and is left out.
+fn describe(method: &Method, service: Service<'_>, path: &str) -> String {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    format!("{method} {path} of the Service {service}")
+}

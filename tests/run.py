@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "tests" / "lab"
+PYTHON_FILES = ("tests", "manifests/generate")
 
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 # With and without the rule of equal signs that `-q` leaves out.
@@ -66,8 +67,8 @@ LAB_PATH = {"PYTHONPATH": str(LAB)}
 SUITES = {
     "test": (
         Suite("rustfmt", ("cargo", "fmt", "--all", "--check"), "check"),
-        Suite("ruff", (PYTHON, "-m", "ruff", "check", "tests"), "check"),
-        Suite("ruff format", (PYTHON, "-m", "ruff", "format", "--check", "tests"), "check"),
+        Suite("ruff", (PYTHON, "-m", "ruff", "check", *PYTHON_FILES), "check"),
+        Suite("ruff format", (PYTHON, "-m", "ruff", "format", "--check", *PYTHON_FILES), "check"),
         Suite("shellcheck", ("tests/shellcheck",), "check"),
         Suite("well-formed files", (PYTHON, "tests/parses.py"), "check"),
         Suite(

@@ -123,6 +123,18 @@ def test_pods_of_the_stack_are_admitted(cluster: ApiServer, all_bundles: dict[st
         assert made["spec"]["priority"] == 1000000
 
 
+def test_pods_that_the_lab_has_not_are_admitted(
+    cluster: ApiServer, all_bundles: dict[str, Bundle]
+) -> None:
+    """What only other overlays have, by the same admission."""
+    run = {item.name for item in all_bundles["lab"].of_kind(*WORKLOADS)}
+    owners = [item for item in all_bundles["dev"].of_kind(*WORKLOADS) if item.name not in run]
+    assert {item.name for item in owners} == {"grafana", "kube-state-metrics"}
+    for item in owners:
+        made = create(cluster, pod(item.content), "--dry-run=server")
+        assert made["spec"]["priority"] == 1000000
+
+
 def restricted(namespace: str, **container: object) -> dict:
     """The least pod that the restricted level admits."""
     return {
@@ -222,6 +234,8 @@ WORKLOAD_USER = ("system:serviceaccount:workloads:workload-user", ())
 VIEWER = ("somebody", ("odin:viewers",))
 EDITOR = ("somebody", ("odin:workload-editors",))
 PROMETHEUS = ("system:serviceaccount:monitoring:prometheus", ())
+STATE = ("system:serviceaccount:monitoring:kube-state-metrics", ())
+GRAFANA = ("system:serviceaccount:monitoring:grafana", ())
 
 # (who, verb, resource, namespace or None for all of the cluster, may)
 MAY = [
@@ -253,13 +267,22 @@ MAY = [
     (PROMETHEUS, "get", "secrets", "monitoring", False),
     (PROMETHEUS, "list", "configmaps", "monitoring", False),
     (PROMETHEUS, "list", "pods", None, False),
+    (STATE, "list", "pods", None, True),
+    (STATE, "watch", "deployments.apps", None, True),
+    (STATE, "list", "persistentvolumeclaims", None, True),
+    (STATE, "get", "pods", "workloads", False),
+    (STATE, "list", "secrets", None, False),
+    (STATE, "list", "configmaps", "monitoring", False),
+    (STATE, "delete", "pods", "workloads", False),
+    (GRAFANA, "list", "pods", "monitoring", False),
+    (GRAFANA, "get", "secrets", "monitoring", False),
 ]
 
 
 @pytest.fixture(scope="session")
 def roles(cluster: ApiServer, all_bundles: dict[str, Bundle]) -> ApiServer:
-    """The cluster with Prometheus' roles beside the platform's."""
-    bundle = all_bundles["lab"]
+    """The cluster with the roles of all components."""
+    bundle = all_bundles["prod"]
     for item in bundle.of_kind("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"):
         cluster.kubectl(*APPLY, "-f", str(bundle.directory / item.file))
     return cluster

@@ -37,9 +37,9 @@ def test_only_the_exceptions_are_in_privileged_namespaces(bundle: Bundle) -> Non
 
 def test_host_is_mounted_read_only(bundle: Bundle) -> None:
     for pod in pods(bundle):
-        host = {volume["name"] for volume in pod.spec["volumes"] if "hostPath" in volume}
+        host = {volume["name"] for volume in pod.spec.get("volumes", []) if "hostPath" in volume}
         for container in pod.containers:
-            for mount in container["volumeMounts"]:
+            for mount in container.get("volumeMounts", []):
                 assert mount["name"] not in host or mount["readOnly"] is True, pod.owner
 
 

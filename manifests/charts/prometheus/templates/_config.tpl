@@ -149,6 +149,29 @@ scrape_configs:
       {{- include "prometheus.keepService" (list "kube-dns" "metrics") | nindent 6 }}
       {{- include "prometheus.podLabels" . | nindent 6 }}
 
+  # The state of objects. The labels are those of the objects it tells of, and a
+  # new pod of its own makes no new series. Without the component no target is
+  # found, and nothing misses one.
+  - job_name: kube-state-metrics
+    honor_labels: true
+    kubernetes_sd_configs:
+      - role: endpointslice
+        namespaces:
+          names: [{{ .Release.Namespace }}]
+    relabel_configs:
+      {{- include "prometheus.keepService" (list "kube-state-metrics" "http") | nindent 6 }}
+      - target_label: instance
+        replacement: kube-state-metrics
+
+  - job_name: grafana
+    kubernetes_sd_configs:
+      - role: endpointslice
+        namespaces:
+          names: [{{ .Release.Namespace }}]
+    relabel_configs:
+      {{- include "prometheus.keepService" (list "grafana" "http") | nindent 6 }}
+      {{- include "prometheus.podLabels" . | nindent 6 }}
+
   {{- with .Values.podNamespaces }}
 
   # Pods that ask to be scraped. They ask by a label and not by an annotation,

@@ -117,8 +117,9 @@ def _alert(index: int, alert: dict) -> Iterator[str]:
     inner = ", ".join(f"{name}: {filled(value)}" for name, value in labels.items())
     yield f"          - exp_labels: {{ {inner} }}"
     yield "            exp_annotations:"
-    for name in ("summary", "description"):
-        yield f"              {name}: {filled(alert[name])}"
+    for name in ("remediation", "summary", "description"):
+        if name in alert:
+            yield f"              {name}: {filled(alert[name])}"
     yield f"              runbook_url: docs/runbooks/{alert['alertname']}.md"
 
 

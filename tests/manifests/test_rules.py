@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,23 @@ from odin_manifests import paths
 from odin_manifests.bundle import Bundle
 
 FILES = sorted(path.name for path in paths.RULES.glob("*.yaml"))
+SHIPPED = [paths.RULES / name for name in FILES]
 UNIT_TESTS = paths.TESTS / "rules"
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+EXAMPLES = sorted((paths.MANIFESTS / "examples").glob("*-rules.yaml"))
+REMEDIES = {
+    *("restart-pod", "restart-workload", "restart-unit", "clean-images", "clean-journal"),
+    *("rotate-certificate", "cordon", "backup-now", "apply"),
+}
+FAULTS = paths.ROOT / "tests" / "acceptance" / "faults.yaml"
 RECORD = re.compile(r"[a-z_]+:[a-z_]+:[a-z0-9_]+")
 
 
-def rules(kind: str) -> list[dict]:
+def rules(kind: str, files: Iterable[Path] = SHIPPED) -> list[dict]:
     return [
         rule
-        for name in FILES
-        for group in yaml.safe_load((paths.RULES / name).read_text())["groups"]
+        for file in files
+        for group in yaml.safe_load(file.read_text())["groups"]
         for rule in group["rules"]
         if kind in rule
     ]
@@ -32,12 +40,11 @@ def unit_tests() -> list[dict]:
 
 
 def test_rules_are_valid(run) -> None:
-    files = [paths.RULES / name for name in FILES]
-    done = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *files)
+    done = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *SHIPPED, *EXAMPLES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", sorted(path.name for path in UNIT_TESTS.glob("*.yaml")))
 def test_rules_do_what_they_say(name: str, run) -> None:
     done = run("promtool", "test", "rules", name, cwd=UNIT_TESTS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -50,7 +57,7 @@ def test_every_alert_is_tested_firing_and_not() -> None:
         for group in file["tests"]
         for case in group.get("alert_rule_test", [])
     ]
-    names = {rule["alert"] for rule in rules("alert")}
+    names = {rule["alert"] for rule in rules("alert", [*SHIPPED, *EXAMPLES])}
     assert {case["alertname"] for case in cases if case.get("exp_alerts")} == names
     # The watchdog has no time at which it does not fire.
     assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == names - {
@@ -66,15 +73,19 @@ def test_every_recorded_series_is_tested() -> None:
         for case in group.get("promql_expr_test", [])
         for name in RECORD.findall(case["expr"])
     }
-    recorded = [rule["record"] for rule in rules("record")]
+    recorded = [rule["record"] for rule in rules("record", [*SHIPPED, *EXAMPLES])]
     assert all(RECORD.fullmatch(name) for name in recorded)
     assert set(recorded) <= tested
 
 
 @pytest.mark.parametrize("rule", rules("alert"), ids=lambda rule: rule["alert"])
 def test_alert_is_complete(rule: dict) -> None:
-    assert rule["labels"]["severity"] in ("none", "warning", "critical")
-    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert rule["labels"]["severity"] in ("none", "info", "warning", "critical")
+    annotations = rule["annotations"]
+    assert annotations.keys() - {"remediation"} == {"summary", "description", "runbook_url"}
+    assert annotations.get("remediation", "apply") in REMEDIES
+    if annotations.get("remediation") == "restart-unit":
+        assert rule["labels"]["unit"].endswith(".service")
     runbook = paths.RUNBOOKS / f"{rule['alert']}.md"
     assert rule["annotations"]["runbook_url"] == str(runbook.relative_to(paths.ROOT))
     text = runbook.read_text()
@@ -87,6 +98,38 @@ def test_every_runbook_has_its_alert() -> None:
     assert {path.stem for path in paths.RUNBOOKS.glob("*.md")} == {
         rule["alert"] for rule in rules("alert")
     }
+
+
+def test_every_severity_of_an_alert_is_tested_firing() -> None:
+    """An alert of two rules, milder and graver, is shown in both forms."""
+    tested = {
+        (case["alertname"], alert["exp_labels"]["severity"])
+        for file in unit_tests()
+        for group in file["tests"]
+        for case in group.get("alert_rule_test", [])
+        for alert in case.get("exp_alerts") or []
+    }
+    declared = {(rule["alert"], rule["labels"]["severity"]) for rule in rules("alert")}
+    assert declared <= tested
+
+
+def test_faults_name_alerts_and_remedies_there_are() -> None:
+    """The list was fixed before the rules; what it names has to be in them."""
+    faults = yaml.safe_load(FAULTS.read_text())["faults"]
+    declared = {
+        (rule["alert"], rule["annotations"].get("remediation"))
+        for rule in rules("alert", [*SHIPPED, *EXAMPLES])
+    }
+    for fault in faults:
+        alert, remedy = fault["alert"], fault["remedy"]
+        if fault.get("missing"):
+            # The alert is not there to carry the annotation.
+            assert remedy in REMEDIES and (alert, None) in declared
+        elif remedy:
+            assert (alert, remedy) in declared, fault["name"]
+        else:
+            assert fault["because"] and alert in {name for name, _ in declared}
+    assert sum(bool(fault["remedy"]) for fault in faults) / len(faults) >= 0.9
 
 
 def test_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
@@ -103,11 +146,13 @@ def test_prometheus_configuration(bundle: Bundle, run, tmp_path: Path) -> None:
     assert ACCOUNT in text and "/etc/prometheus/rules" in text
     config = tmp_path / "prometheus.yml"
     config.write_text(
-        text.replace(ACCOUNT, str(account)).replace("/etc/prometheus/rules", str(paths.RULES))
+        text.replace(ACCOUNT, str(account))
+        .replace("/etc/prometheus/rules", str(paths.RULES))
+        .replace("/etc/prometheus/local-rules", str(paths.MANIFESTS / "examples"))
     )
     done = run("promtool", "check", "config", "--lint=all", "--lint-fatal", config)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"SUCCESS: {len(FILES)} rule files found" in done.stdout
+    assert f"SUCCESS: {len(FILES) + len(EXAMPLES)} rule files found" in done.stdout
 
 
 def test_mounts_are_where_the_configuration_looks(bundle: Bundle) -> None:
@@ -121,6 +166,9 @@ def test_mounts_are_where_the_configuration_looks(bundle: Bundle) -> None:
     }
     by_source = {name: mounts[volume] for volume, name in sources.items()}
     assert by_source["prometheus-rules"] == "/etc/prometheus/rules"
+    assert by_source["prometheus-local-rules"] == "/etc/prometheus/local-rules"
+    (local,) = (volume for volume in spec["volumes"] if volume["name"] == "local-rules")
+    assert local["configMap"]["optional"] is True
     assert f"--config.file={by_source['prometheus']}/prometheus.yml" in container["args"]
 
 

@@ -16,6 +16,8 @@ use crate::records::Records;
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     operations: Family<OperationLabels, Counter>,
+    /// A counter that appears with its first failure has no increase; this has a value.
+    last: Family<LastLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
 }
 
@@ -23,6 +25,11 @@ pub(crate) struct Metrics {
 struct OperationLabels {
     operation: &'static str,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LastLabels {
+    operation: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +42,7 @@ impl Metrics {
     pub(super) fn operation(&self, operation: &'static str, succeeded: bool) {
         let result = if succeeded { "succeeded" } else { "failed" };
         self.operations.get_or_create(&OperationLabels { operation, result }).inc();
+        self.last.get_or_create(&LastLabels { operation }).set(i64::from(succeeded));
     }
 
     /// Counts a drift that was seen: `repaired`, `suspended` or `failed`.
@@ -50,6 +58,11 @@ impl Metrics {
         build.set(1);
         registry.sub_registry_with_labels(version).register("build_info", "The version that runs", build);
         registry.register("operations", "Operations that ended, by result", self.operations.clone());
+        registry.register(
+            "operation_last_succeeded",
+            "1 when the newest operation of this kind succeeded, 0 when it failed",
+            self.last.clone(),
+        );
         registry.register(
             "drift",
             "Changes made by others to declared objects, by what was done",
@@ -73,6 +86,23 @@ impl Metrics {
                 "How long the newest backup took",
                 backup.seconds,
             );
+        }
+        if let Some(declared) = &appliance.config.backup {
+            gauge(
+                &mut registry,
+                "backup_maximum_age_seconds",
+                "Declared age above which the newest snapshot is too old",
+                declared.maximum_age.as_secs_f64(),
+            );
+            // Who has no drills by schedule is not told that there was none.
+            if declared.drill.schedule.is_some() {
+                gauge(
+                    &mut registry,
+                    "drill_maximum_age_seconds",
+                    "Declared age above which the newest drill is too old",
+                    declared.drill.maximum_age.as_secs_f64(),
+                );
+            }
         }
         if let Some(drill) = records.drill() {
             gauge(
@@ -110,4 +140,49 @@ fn gauge(registry: &mut Registry, name: &str, help: &str, value: f64) {
 
 fn seconds(time: jiff::Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use odin_model::config::Config;
+
+    use super::*;
+
+    fn appliance(state: &Path, text: &str) -> Appliance {
+        let mut config = Config::parse(text, Path::new("odin.toml")).expect("a declaration");
+        config.host.state_dir = state.to_owned();
+        Appliance { config, site_keys: Vec::new(), file: "/etc/odin/odin.toml".into() }
+    }
+
+    #[test]
+    fn the_newest_operation_of_a_kind_is_what_counts() {
+        let state = tempfile::tempdir().expect("a directory");
+        let metrics = Metrics::default();
+        metrics.operation("apply", true);
+        metrics.operation("backup-now", false);
+        let appliance = appliance(state.path(), "");
+        let text = metrics.render(&appliance);
+        assert!(text.contains("odin_operation_last_succeeded{operation=\"apply\"} 1\n"), "{text}");
+        assert!(text.contains("odin_operation_last_succeeded{operation=\"backup-now\"} 0\n"), "{text}");
+        metrics.operation("backup-now", true);
+        let text = metrics.render(&appliance);
+        assert!(text.contains("odin_operation_last_succeeded{operation=\"backup-now\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn ages_are_told_where_they_are_declared() {
+        let state = tempfile::tempdir().expect("a directory");
+        let metrics = Metrics::default();
+        let none = metrics.render(&appliance(state.path(), ""));
+        assert!(!none.contains("maximum_age"), "{none}");
+        let backup = "[backup]\npassword-file = \"/p\"\nmaximum-age = \"2h\"";
+        let unscheduled = metrics.render(&appliance(state.path(), backup));
+        assert!(unscheduled.contains("odin_backup_maximum_age_seconds 7200"), "{unscheduled}");
+        assert!(!unscheduled.contains("odin_drill_maximum_age"), "{unscheduled}");
+        let drilled = format!("{backup}\n[backup.drill]\nschedule = \"0 4 * * 0\"");
+        let scheduled = metrics.render(&appliance(state.path(), &drilled));
+        assert!(scheduled.contains("odin_drill_maximum_age_seconds 691200"), "{scheduled}");
+    }
 }

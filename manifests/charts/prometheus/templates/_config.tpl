@@ -18,6 +18,8 @@ storage:
 
 rule_files:
   - /etc/prometheus/rules/*.yaml
+  # Rules of the box' owner, from the ConfigMap prometheus-local-rules.
+  - /etc/prometheus/local-rules/*.yaml
 
 alerting:
   alertmanagers:
@@ -52,6 +54,12 @@ scrape_configs:
       # A node is called by its name: its address may change.
       - source_labels: [__meta_kubernetes_pod_node_name]
         target_label: instance
+      # Of the target alone, so that an alert that it is down names the pod. Its
+      # series speak of the node, and go on when the pod is another one.
+      {{- include "prometheus.podLabels" . | nindent 6 }}
+    metric_relabel_configs:
+      - action: labeldrop
+        regex: namespace|pod
 
   # `odin gpu serve` is a unit of the host and no pod, so its nodes are found, not
   # its endpoints: those that say they have GPUs. Its own labels `namespace` and
@@ -73,6 +81,7 @@ scrape_configs:
   # one registry, and each of its ports answers with the same series; `keep` below
   # takes each family from one job only.
   - job_name: apiserver
+    scrape_interval: {{ .Values.scrape.apiserverInterval }}
     scheme: https
     authorization:
       credentials_file: /var/run/secrets/kubernetes.io/serviceaccount/token
@@ -88,7 +97,7 @@ scrape_configs:
     metric_relabel_configs:
       - source_labels: [__name__]
         action: keep
-        regex: (apiserver|apiextensions|etcd|kubernetes_build|process|rest_client|scheduler|workqueue)_.+
+        regex: (apiserver|apiextensions|etcd|k3s|kine|kubernetes_build|process|rest_client|scheduler|workqueue)_.+
       # Latencies by resource in forty buckets each: more series than all else
       # together, and no rule or panel reads them.
       - source_labels: [__name__]

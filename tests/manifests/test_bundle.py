@@ -139,10 +139,11 @@ def test_changed_configuration_changes_the_pod(bundle: Bundle) -> None:
         item.name: item.content["spec"]["template"]["metadata"]["annotations"][
             "odin.local/config-sha256"
         ]
-        for item in bundle.of_kind("StatefulSet")
+        for item in bundle.of_kind("StatefulSet", "DaemonSet")
+        if item.name != "node-exporter"
     }
-    stateful = {"alertmanager", "grafana", "prometheus"}
-    assert set(hashes) == stateful - ABSENT.get(bundle.overlay, set())
+    configured = {"alertmanager", "grafana", "loki", "otel-collector", "prometheus"}
+    assert set(hashes) == configured - ABSENT.get(bundle.overlay, set())
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in hashes.values())
 
 

@@ -23,14 +23,14 @@ from odin_manifests.pods import pods
 
 # What listens on the appliance, and what somebody looking around would try.
 KNOWN = [
-    *map(Port, (1, 22, 53, 80, 443, 2379, 3000, 6443, 8080, 9090, 9093, 9094, 9100, 9153, 9400)),
-    *map(Port, (9480, 10250, 65535)),
+    *map(Port, (1, 22, 53, 80, 443, 2379, 3000, 3100, 6443, 8080, 8888, 9090, 9093, 9094)),
+    *map(Port, (9100, 9153, 9400, 9480, 10250, 13133, 65535)),
     *(Port(number, "UDP") for number in (53, 123, 8472)),
     Port(7000, "SCTP"),
 ]
 SCRAPE = {"odin.local/scrape": "true"}
 # What pods of `monitoring` reach by a label.
-READ = ("prometheus", "alertmanager", "grafana")
+READ = ("prometheus", "alertmanager", "loki", "grafana")
 
 
 def actors(bundle: Bundle) -> list[Actor]:

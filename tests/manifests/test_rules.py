@@ -35,6 +35,16 @@ def rules(kind: str, files: Iterable[Path] = SHIPPED) -> list[dict]:
     ]
 
 
+def log_rules() -> list[dict]:
+    """Alerts that Loki makes of lines."""
+    return [
+        rule
+        for path in sorted(paths.LOG_RULES.glob("*.yaml"))
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+
+
 def unit_tests() -> list[dict]:
     return [yaml.safe_load(path.read_text()) for path in sorted(UNIT_TESTS.glob("*.yaml"))]
 
@@ -78,7 +88,9 @@ def test_every_recorded_series_is_tested() -> None:
     assert set(recorded) <= tested
 
 
-@pytest.mark.parametrize("rule", rules("alert"), ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize(
+    "rule", [*rules("alert"), *log_rules()], ids=lambda rule: rule["alert"]
+)
 def test_alert_is_complete(rule: dict) -> None:
     assert rule["labels"]["severity"] in ("none", "info", "warning", "critical")
     annotations = rule["annotations"]
@@ -96,7 +108,7 @@ def test_alert_is_complete(rule: dict) -> None:
 
 def test_every_runbook_has_its_alert() -> None:
     assert {path.stem for path in paths.RUNBOOKS.glob("*.md")} == {
-        rule["alert"] for rule in rules("alert")
+        rule["alert"] for rule in [*rules("alert"), *log_rules()]
     }
 
 
@@ -130,6 +142,17 @@ def test_faults_name_alerts_and_remedies_there_are() -> None:
         else:
             assert fault["because"] and alert in {name for name, _ in declared}
     assert sum(bool(fault["remedy"]) for fault in faults) / len(faults) >= 0.9
+
+
+def test_log_rules_are_valid(run) -> None:
+    files = sorted(paths.LOG_RULES.glob("*.yaml"))
+    done = run("lokitool", "rules", "check", "--strict", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_log_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
+    data = bundle.one("ConfigMap", "loki-rules", "monitoring")["data"]
+    assert data == {path.name: path.read_text() for path in paths.LOG_RULES.glob("*.yaml")}
 
 
 def test_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:

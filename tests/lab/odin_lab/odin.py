@@ -14,7 +14,10 @@ from odin_lab.registry import Record
 PASSWORD = "lab: a machine of this kind holds nothing of value"
 """Password of every lab repository."""
 
-STACK_IMAGES = ("busybox", "prometheus", "alertmanager", "node-exporter")
+LOGS = ("loki", "otel-collector")
+"""Components, images and tools of one name: what keeps logs."""
+
+STACK_IMAGES = ("busybox", "prometheus", "alertmanager", "node-exporter", *LOGS)
 """Images that the lab overlay and the probes of `odin verify` run."""
 
 BACKUP_DISK = "/mnt/backup"

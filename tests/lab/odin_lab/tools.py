@@ -1,8 +1,8 @@
 """Builds the Go tools of the lab once, into a cache keyed by their pins.
 
-A tool's key is the SHA-256 of its go.mod, its go.sum and its entry in
-tools.toml: the same pins are never built twice, changed pins never reuse an
-old binary.
+A tool's key is the SHA-256 of its go.mod, its go.sum, its own Go files where it
+has some, and its entry in tools.toml: the same pins are never built twice,
+changed pins never reuse an old binary.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Tool:
     ldflags: tuple[str, ...]
     cgo: bool
     seconds: int
+    late: bool = False
+    """Whether `make run` goes on without it until it is there."""
 
     @property
     def module(self) -> Path:
@@ -52,6 +54,8 @@ class Tool:
         digest = hashlib.sha256()
         for name in ("go.mod", "go.sum"):
             digest.update((self.module / name).read_bytes())
+        for path in sorted(self.module.glob("*.go")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
         entry = [self.packages, self.tags, self.ldflags, self.cgo]
         digest.update(json.dumps(entry).encode())
         return digest.hexdigest()[:16]
@@ -77,6 +81,7 @@ def load() -> dict[str, Tool]:
             ldflags=tuple(entry.get("ldflags", ())),
             cgo=entry.get("cgo", False),
             seconds=entry["seconds"],
+            late=entry.get("late", False),
         )
         for name, entry in table.items()
     }

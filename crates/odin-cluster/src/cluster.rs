@@ -5,6 +5,7 @@
 //! left after that is an error; it never looks like an empty answer.
 
 mod amend;
+mod config_maps;
 mod count;
 mod discovery;
 mod failure;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::RwLock;
 
+pub use config_maps::ConfigFile;
 pub use discovery::Resource;
 pub use failure::{Failure, FieldConflict};
 pub use nodes::NodeState;

@@ -6,6 +6,7 @@
 
 mod access;
 mod storage;
+mod writer;
 
 use odin_model::config::Verify;
 use odin_model::report::{Row, Verdict};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 pub use access::{denied_action, pod_security, policies_admitted, quota_holds};
 pub use storage::storage_writes;
+pub use writer::Writer;
 
 use crate::cluster::Cluster;
 use crate::desired::Desired;

@@ -49,11 +49,20 @@ impl Cluster {
         path: &str,
     ) -> Result<T, Error> {
         let text = self.service_get(service, path).await?;
-        serde_json::from_str(&text).map_err(|error| Error::Api {
-            action: describe(&Method::GET, service, path),
-            code: None,
-            reason: format!("the answer is not what was asked for: {error}"),
-        })
+        serde_json::from_str(&text).map_err(|error| misread(service, path, &error))
+    }
+
+    /// [`Cluster::service_get`] of a page that is YAML.
+    ///
+    /// # Errors
+    /// As [`Cluster::service_get`], and when the answer is something else.
+    pub async fn service_yaml<T: DeserializeOwned>(
+        &self,
+        service: Service<'_>,
+        path: &str,
+    ) -> Result<T, Error> {
+        let text = self.service_get(service, path).await?;
+        serde_saphyr::from_str(&text).map_err(|error| misread(service, path, &error))
     }
 
     /// Posts JSON to a Service. A request that got no answer is sent again, so
@@ -68,6 +77,14 @@ impl Cluster {
         body: &serde_json::Value,
     ) -> Result<String, Error> {
         self.service_call(service, Method::POST, path, body.to_string().into_bytes()).await
+    }
+
+    /// Asks a Service to delete what a path names.
+    ///
+    /// # Errors
+    /// As [`Cluster::service_get`].
+    pub async fn service_delete(&self, service: Service<'_>, path: &str) -> Result<String, Error> {
+        self.service_call(service, Method::DELETE, path, Vec::new()).await
     }
 
     async fn service_call(
@@ -87,6 +104,14 @@ impl Cluster {
             .map_err(|error| error.to_string());
         let answered = self.call_text(request).await;
         answered.map_err(|failure: Failure| failure.into_error(&describe(&method, service, path), self))
+    }
+}
+
+fn misread(service: Service<'_>, path: &str, error: &dyn fmt::Display) -> Error {
+    Error::Api {
+        action: describe(&Method::GET, service, path),
+        code: None,
+        reason: format!("the answer is not what was asked for: {error}"),
     }
 }
 

@@ -245,10 +245,12 @@ def _parts(schema: dict, place: str = "") -> Iterator[tuple[str, dict]]:
 # Images that only Nix builds, which puts its own version in their place.
 OF_NIX = {"grafana", "kube-state-metrics"}
 # Whose version is the image's, where it is no program of Prometheus'.
+CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
 MODULES = {
     "loki": "github.com/grafana/loki/v3",
-    "otel-collector": "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver",
+    "otel-collector": f"{CONTRIB}/receiver/filelogreceiver",
 }
+
 # These run no image of their own, and one that nobody here builds.
 IMAGELESS = {"platform", "dashboards", "nvidia-device-plugin"}
 

@@ -88,9 +88,7 @@ def test_every_recorded_series_is_tested() -> None:
     assert set(recorded) <= tested
 
 
-@pytest.mark.parametrize(
-    "rule", [*rules("alert"), *log_rules()], ids=lambda rule: rule["alert"]
-)
+@pytest.mark.parametrize("rule", [*rules("alert"), *log_rules()], ids=lambda rule: rule["alert"])
 def test_alert_is_complete(rule: dict) -> None:
     assert rule["labels"]["severity"] in ("none", "info", "warning", "critical")
     annotations = rule["annotations"]

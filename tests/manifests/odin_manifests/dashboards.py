@@ -47,6 +47,18 @@ def panels(dashboard: dict) -> Iterator[dict]:
             yield panel
 
 
+def expressions(dashboard: dict) -> Iterator[str]:
+    """Every expression as it stands: of panels, of variables, of annotations."""
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            yield target["expr"]
+    for entry in variables(dashboard).values():
+        if entry["type"] == "query":
+            yield entry["definition"]
+    for annotation in dashboard["annotations"]["list"]:
+        yield annotation["expr"]
+
+
 def variables(dashboard: dict) -> dict[str, dict]:
     return {entry["name"]: entry for entry in dashboard["templating"]["list"]}
 

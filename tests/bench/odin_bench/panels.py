@@ -16,7 +16,7 @@ from odin_bench.report import Goal, Section, table
 
 sys.path.insert(0, str(paths.REPOSITORY / "tests" / "manifests"))
 
-from odin_manifests import dashboards, exporter, synthetic, tsdb  # noqa: E402
+from odin_manifests import dashboards, exporter, synthetic, tsdb
 
 # Of one address a browser asks this much at once (HTTP/1.1).
 AT_ONCE = 6

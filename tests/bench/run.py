@@ -26,10 +26,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
 from odin_lab import odin, paths, tools  # noqa: E402
 
-from odin_bench import apply, backup, gpu, report, supervisor, tree  # noqa: E402
+from odin_bench import apply, backup, gpu, panels, report, supervisor, tree  # noqa: E402
 
 PAGE = paths.REPOSITORY / "docs" / "performance.md"
-NAMES = ("apply", "supervisor", "gpu", "backup")
+NAMES = ("apply", "supervisor", "gpu", "dashboards", "backup")
 Measurement = Callable[[Path], list[report.Section]]
 
 
@@ -43,10 +43,27 @@ class Sizes:
     settle: float
     tree: tree.Shape
     gpu: gpu.Sizes
+    panels: panels.Sizes
 
 
-FULL = Sizes(objects=1000, runs=3, changes=100, settle=60, tree=tree.FULL, gpu=gpu.FULL)
-QUICK = Sizes(objects=100, runs=1, changes=10, settle=3, tree=tree.QUICK, gpu=gpu.QUICK)
+FULL = Sizes(
+    objects=1000,
+    runs=3,
+    changes=100,
+    settle=60,
+    tree=tree.FULL,
+    gpu=gpu.FULL,
+    panels=panels.FULL,
+)
+QUICK = Sizes(
+    objects=100,
+    runs=1,
+    changes=10,
+    settle=3,
+    tree=tree.QUICK,
+    gpu=gpu.QUICK,
+    panels=panels.QUICK,
+)
 
 
 def say(line: str) -> None:
@@ -61,6 +78,7 @@ def measurements(sizes: Sizes, deadline: float | None) -> dict[str, Measurement]
             place, sizes.objects, sizes.changes, sizes.settle, say
         ),
         "gpu": lambda place: gpu.measured(place, sizes.gpu, say),
+        "dashboards": lambda place: [panels.measured(place, sizes.panels, say)],
         "backup": lambda place: [backup.measured(place, sizes.tree, sizes.runs, deadline, say)],
     }
 

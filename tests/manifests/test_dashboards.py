@@ -1,14 +1,18 @@
 """The dashboards as files: what Grafana needs, and what a reader does.
 
-That each query has data is shown by test_gpu.py.
+That each query has data is shown by test_panels.py, of GPUs also by test_gpu.py.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from odin_manifests import dashboards, paths
 from odin_manifests.bundle import Bundle
@@ -17,8 +21,35 @@ from odin_manifests.bundle import Bundle
 # and 13: "the FINAL version for the v1 dashboard API").
 SCHEMA_VERSION = 42
 WIDTH = 24
-TYPES = {"gauge", "row", "stat", "state-timeline", "table", "timeseries"}
-DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+TYPES = {"gauge", "logs", "row", "stat", "state-timeline", "table", "timeseries"}
+# The variable by which a datasource of each type is chosen.
+DATASOURCES = {"prometheus": "datasource", "loki": "loki"}
+# What is asked of the cluster, of one of its programs, or of whatever there is,
+# and so of no node, namespace or stream that a variable could choose.
+WHOLE = {
+    "alerts.json": {
+        *("Critical", "Warnings", "Silences", "Watchdog", "Alertmanager", "Notifications"),
+        *("Failed", "Time to send", "Dropped by Prometheus", "Time to evaluate"),
+        *("Rules that fail", "Targets", "Time to scrape", "Queries of Prometheus"),
+    },
+    "kubernetes.json": {
+        *("Nodes ready", "Nodes not ready", "Requests", "Errors", "Latency", "Memory and CPU"),
+        *("Objects", "Work queues", "Pods and containers", "Start of a pod"),
+        *("Container runtime", "DNS queries", "DNS latency"),
+    },
+    "logs.json": {
+        *("Refused", "Not sent", "Queue", "Read and sent", "Refused by Loki", "Streams"),
+        "Latency of Loki",
+    },
+    "overview.json": {
+        *("Alerts", "Targets down", "Newest snapshot", "Newest drill", "Drift repair"),
+        *("Restarts", "What fires", "CPU by namespace", "Memory by namespace"),
+    },
+    "storage.json": {
+        *("Claims", "Claims waiting", "Mounts and volumes", "Prometheus", "Series"),
+        *("Datastore of the cluster", "Logs"),
+    },
+}
 
 
 @pytest.fixture(params=dashboards.FILES)
@@ -28,7 +59,7 @@ def dashboard(request: pytest.FixtureRequest) -> dict:
 
 def test_names_are_told_apart() -> None:
     loaded = [dashboards.load(name) for name in dashboards.FILES]
-    assert len(loaded) >= 4
+    assert len(loaded) == 14
     for key in ("uid", "title"):
         assert len({each[key] for each in loaded}) == len(loaded)
 
@@ -45,17 +76,39 @@ def test_dashboard_is_complete(dashboard: dict) -> None:
         assert link["type"] == "dashboards" and set(link["tags"]) <= set(dashboard["tags"])
 
 
+def test_generated_dashboards_are_what_is_generated_now(tmp_path: Path) -> None:
+    command = [sys.executable, "-B", paths.MANIFESTS / "generate", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    hint = "`python3 manifests/generate` writes them anew"
+    assert made.keys() == set(dashboards.FILES) - set(dashboards.GPU_FILES), hint
+    for name, text in made.items():
+        assert (paths.MANIFESTS / "dashboards" / name).read_text() == text, f"{name}: {hint}"
+
+
+def test_a_dashboard_fits_a_configmap() -> None:
+    for name in dashboards.FILES:
+        # The API refuses a ConfigMap of more than a MiB; half is left for growth.
+        assert (paths.MANIFESTS / "dashboards" / name).stat().st_size < 2**19, name
+
+
 def test_datasource_is_chosen_by_a_variable(dashboard: dict) -> None:
     variables = dashboards.variables(dashboard)
-    assert variables["datasource"]["type"] == "datasource"
-    assert variables["datasource"]["query"] == "prometheus"
+    for kind, variable in DATASOURCES.items():
+        if variable in variables:
+            assert variables[variable]["type"] == "datasource"
+            assert variables[variable]["query"] == kind
     found = [
         *(each["datasource"] for each in dashboard["annotations"]["list"]),
         *(each["datasource"] for each in variables.values() if each["type"] == "query"),
     ]
     for panel in dashboards.panels(dashboard):
         found += [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
-    assert all(each == DATASOURCE for each in found)
+    for each in found:
+        variable = DATASOURCES[each["type"]]
+        assert each == {"type": each["type"], "uid": f"${{{variable}}}"}
+        assert variable in variables
 
 
 def test_panels_are_complete(dashboard: dict) -> None:
@@ -65,11 +118,16 @@ def test_panels_are_complete(dashboard: dict) -> None:
         assert title and panel["description"].endswith("."), title
         assert panel["fieldConfig"]["defaults"]["unit"], title
         assert panel["targets"], title
+        if panel["type"] == "timeseries":
+            assert panel["fieldConfig"]["defaults"]["custom"], title
         references = [target["refId"] for target in panel["targets"]]
         assert len(references) == len(set(references)), title
         for target in panel["targets"]:
             assert target["expr"].strip() == target["expr"] != "", title
             assert target["instant"] != target["range"], title
+            assert target["datasource"] == panel["datasource"], title
+            if target["datasource"]["type"] == "loki":
+                assert target["queryType"] == ("instant" if target["instant"] else "range"), title
     numbers = [panel["id"] for panel in dashboard["panels"]]
     assert len(numbers) == len(set(numbers))
 
@@ -87,12 +145,51 @@ def test_panels_do_not_overlap(dashboard: dict) -> None:
             taken[cell] = panel["title"]
 
 
-def test_queries_use_the_variables(dashboard: dict) -> None:
+@pytest.mark.parametrize("name", dashboards.FILES)
+def test_queries_use_the_variables(name: str) -> None:
     """A panel that ignored the chosen node would show another one's numbers."""
-    for panel in dashboards.panels(dashboard):
-        for target in panel["targets"]:
-            assert "$instance" in target["expr"], f"{panel['title']} {target['refId']}"
-            assert "histogram_quantile" not in target["expr"], panel["title"]
+    dashboard = dashboards.load(name)
+    chosen = {
+        f"${variable}"
+        for variable, entry in dashboards.variables(dashboard).items()
+        if entry["type"] in ("query", "custom", "textbox")
+    }
+    assert chosen
+    whole = {
+        panel["title"]
+        for panel in dashboards.panels(dashboard)
+        if not all(any(one in target["expr"] for one in chosen) for target in panel["targets"])
+    }
+    assert whole == WHOLE.get(name, set())
+    used = "".join(dashboards.expressions(dashboard))
+    assert all(variable in used for variable in chosen)
+
+
+def test_quantiles_are_recorded(dashboard: dict) -> None:
+    """Computed by every viewer for every refresh, they are what makes a dashboard slow."""
+    for text in dashboards.expressions(dashboard):
+        assert "histogram_quantile" not in text and "_bucket" not in text
+
+
+def test_recorded_series_that_are_read_are_recorded() -> None:
+    recorded = {
+        rule["record"]
+        for path in paths.RULES.glob("*.yaml")
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    read = {
+        name
+        for file in dashboards.FILES
+        for text in dashboards.expressions(dashboards.load(file))
+        for name in re.findall(r"\b[a-z_]+:[a-z_]+:[a-z0-9_]+", text)
+    }
+    assert len(read) > 20
+    assert read <= recorded
+    # What is recorded for dashboards is read by one.
+    own = yaml.safe_load((paths.RULES / "recording.yaml").read_text())["groups"]
+    assert {rule["record"] for group in own for rule in group["rules"]} <= read
 
 
 def test_links_lead_to_runbooks(dashboard: dict) -> None:

@@ -6,6 +6,7 @@ gpu_lifecycle has them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 import record
-from odin_manifests import dashboards, exporter, paths, prometheus, recording, simulator
+from odin_manifests import dashboards, exporter, paths, prometheus, recording, simulator, synthetic
 from odin_manifests.exporter import Exporter, uuid
 from odin_manifests.kubelet import Pod, telling
 from odin_manifests.prometheus import Watch, wait_until
@@ -122,7 +123,7 @@ def test_a_lost_gpu_is_told_to_alertmanager_and_taken_back(served: Exporter, wat
     wait_until(lambda: "GpuLost" not in firing(watch), "the alert is resolved")
 
 
-@pytest.mark.parametrize("name", dashboards.FILES)
+@pytest.mark.parametrize("name", dashboards.GPU_FILES)
 def test_every_panel_has_data(name: str, served: Exporter, watch: Watch) -> None:
     served.set(WELL + UNWELL)
     values = {"UUID": uuid(0)}
@@ -138,10 +139,48 @@ def test_every_panel_has_data(name: str, served: Exporter, watch: Watch) -> None
             wait_until(lambda one=metric: watch.query(f"count({one})"), f"{metric} of {query}")
 
 
+def test_the_page_of_the_synthetic_box_is_one_of_now(served: Exporter) -> None:
+    """tests/manifests/series/gpu.prom: what dashboards and rules read of one GPU."""
+    names = synthetic.gpu_names_read() - OF_REAL_PODS
+    served.set(WELL + UNWELL)
+    seen: exporter.Page = {}
+
+    def is_all_there() -> bool:
+        seen.update(exporter.parse(served.text(), re.compile("|".join(sorted(names)))))
+        return {series.name for series in seen} >= names
+
+    wait_until(is_all_there, "every metric that is read is on a page")
+    found = as_of_one(seen)
+    if os.environ.get("UPDATE_SNAPSHOTS") == "1":
+        lines = [f"{series} {value:g}\n" for series, value in found.items()]
+        synthetic.GPU_PAGE.write_text("".join(sorted(lines)))
+    # Which events and clocks there were in these moments is chance; what there can be is not.
+    kept = exporter.parse(synthetic.GPU_PAGE.read_text())
+    assert {(one.name, tuple(one.label)) for one in kept} == {
+        (one.name, tuple(one.label)) for one in found
+    }
+
+
+def as_of_one(page: exporter.Page) -> exporter.Page:
+    """The page of GPU 1, with what only other models have as if it were that one's."""
+    own = {series.name for series in page if series.label.get("UUID") == uuid(1)}
+    found: exporter.Page = {}
+    for series, value in page.items():
+        of = series.label
+        if of.get("UUID", uuid(1)) != uuid(1):
+            if series.name in own:
+                continue
+            of |= {"UUID": uuid(1), "gpu": "1"}
+        if "hostname" in of:
+            of["hostname"] = prometheus.INSTANCE
+        found[exporter.Series(series.name, tuple(sorted(of.items())))] = value
+    return found
+
+
 def test_no_query_is_left_to_real_pods_without_need() -> None:
     left = {
         query.panel
-        for name in dashboards.FILES
+        for name in dashboards.GPU_FILES
         for query in dashboards.queries(name, {"UUID": uuid(0)})
         if OF_REAL_PODS & dashboards.metrics(query.text)
     }

@@ -43,7 +43,7 @@ class Watch:
 @contextmanager
 def watching(directory: Path, target: str) -> Iterator[Watch]:
     """Scrapes the target, and judges it, every second."""
-    ports = [_free_port() for _ in range(2)]
+    ports = [free_port() for _ in range(2)]
     watch = Watch(*(f"http://127.0.0.1:{port}" for port in ports))
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -118,7 +118,8 @@ def _get(url: str):
         raise AssertionError(f"{url}: {error.read().decode()}") from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this host that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

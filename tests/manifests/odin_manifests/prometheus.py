@@ -43,7 +43,7 @@ class Watch:
 @contextmanager
 def watching(directory: Path, target: str) -> Iterator[Watch]:
     """Scrapes the target, and judges it, every second."""
-    ports = [_free_port() for _ in range(2)]
+    ports = [free_port() for _ in range(2)]
     watch = Watch(*(f"http://127.0.0.1:{port}" for port in ports))
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -85,7 +85,7 @@ def watching(directory: Path, target: str) -> Iterator[Watch]:
             for command in commands:
                 running.append(subprocess.Popen(command, stdout=log, stderr=log))
             for address in (watch.prometheus, watch.alertmanager):
-                wait_until(lambda url=f"{address}/-/ready": _answers(url), f"{address} is ready")
+                wait_until(lambda url=f"{address}/-/ready": answers(url), f"{address} is ready")
             yield watch
         finally:
             for process in running:
@@ -102,7 +102,7 @@ def wait_until(condition: Callable[[], object], what: str, patience: float = PAT
         time.sleep(0.2)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True
@@ -118,7 +118,7 @@ def _get(url: str):
         raise AssertionError(f"{url}: {error.read().decode()}") from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

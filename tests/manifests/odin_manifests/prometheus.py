@@ -85,7 +85,7 @@ def watching(directory: Path, target: str) -> Iterator[Watch]:
             for command in commands:
                 running.append(subprocess.Popen(command, stdout=log, stderr=log))
             for address in (watch.prometheus, watch.alertmanager):
-                wait_until(lambda url=f"{address}/-/ready": _answers(url), f"{address} is ready")
+                wait_until(lambda url=f"{address}/-/ready": answers(url), f"{address} is ready")
             yield watch
         finally:
             for process in running:
@@ -102,7 +102,7 @@ def wait_until(condition: Callable[[], object], what: str, patience: float = PAT
         time.sleep(0.2)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True

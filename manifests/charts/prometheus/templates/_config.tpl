@@ -108,6 +108,7 @@ scrape_configs:
   # takes each family from one job only.
   - job_name: apiserver
     scrape_interval: {{ .Values.scrape.apiserverInterval }}
+    scrape_timeout: {{ .Values.scrape.slowTimeout }}
     scheme: https
     authorization:
       credentials_file: /var/run/secrets/kubernetes.io/serviceaccount/token
@@ -148,6 +149,7 @@ scrape_configs:
         regex: (kubelet|kubeproxy|storage_operation|volume_manager)_.+
 
   - job_name: cadvisor
+    scrape_timeout: {{ .Values.scrape.slowTimeout }}
     scheme: https
     metrics_path: /metrics/cadvisor
     # cAdvisor stamps its samples with the time of its own collection; kept, a

@@ -220,7 +220,9 @@ def _parts(schema: dict, place: str = "") -> Iterator[tuple[str, dict]]:
 # Whose version is the image's, where it is no program of Prometheus'.
 MODULES = {
     "loki": "github.com/grafana/loki/v3",
-    "otel-collector": "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver",
+    "otel-collector": (
+        "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+    ),
 }
 # These run no image of their own, and one that nobody here builds.
 IMAGELESS = {"platform", "dashboards", "nvidia-device-plugin"}

@@ -81,9 +81,7 @@ def test_every_recorded_series_is_tested() -> None:
     assert set(recorded) <= tested
 
 
-@pytest.mark.parametrize(
-    "rule", [*rules("alert"), *log_rules()], ids=lambda rule: rule["alert"]
-)
+@pytest.mark.parametrize("rule", [*rules("alert"), *log_rules()], ids=lambda rule: rule["alert"])
 def test_alert_is_complete(rule: dict) -> None:
     assert rule["labels"]["severity"] in ("none", "warning", "critical")
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}

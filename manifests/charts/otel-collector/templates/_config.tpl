@@ -94,7 +94,7 @@ processors:
     log_statements:
       - context: resource
         statements:
-          - set(resource.attributes["service.name"], resource.attributes["k8s.container.name"]) where resource.attributes["service.name"] == nil
+          - set(resource.attributes["service.name"], resource.attributes["k8s.container.name"]) where resource.attributes["service.name"] == nil and resource.attributes["k8s.container.name"] != nil
           - delete_key(resource.attributes, "k8s.pod.uid")
           - delete_key(resource.attributes, "k8s.container.restart_count")
       - context: log

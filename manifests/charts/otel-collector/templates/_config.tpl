@@ -8,19 +8,19 @@ extensions:
     endpoint: ${env:POD_ADDRESS}:13133
   # Both are read when it starts and lose nothing when it is killed.
   file_storage/positions:
-    directory: {{ .Values.queue.directory }}/positions
+    directory: /var/lib/otelcol/positions
     create_directory: true
     fsync: true
     timeout: 10s
   file_storage/queue:
-    directory: {{ .Values.queue.directory }}/queue
+    directory: /var/lib/otelcol/queue
     create_directory: true
     timeout: 10s
     compaction:
       on_start: true
       on_rebound: true
       cleanup_on_start: true
-      directory: {{ .Values.queue.directory }}/queue
+      directory: /var/lib/otelcol/queue
       rebound_needed_threshold_mib: {{ .Values.queue.sizeMiB }}
       rebound_trigger_threshold_mib: 8
 

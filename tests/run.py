@@ -165,6 +165,12 @@ SUITES = {
             "pytest",
             environment=LAB_PATH,
         ),
+        Suite(
+            "logs",
+            (PYTHON, "tests/acceptance/logs.py", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
     ),
     "bench": (
         Suite(

@@ -24,7 +24,7 @@ EXCEPTIONS = {
     },
 }
 # Where a pod may write on the host, and nowhere else.
-WRITES = {"otel-collector": {"/var/lib/otelcol"}}
+WRITES = {"otel-collector": {"/var/lib/odin/otelcol"}}
 
 
 def test_pods_are_restricted_but_for_the_exceptions(bundle: Bundle) -> None:

@@ -67,9 +67,12 @@ limits_config:
   max_global_streams_per_user: 0
   per_stream_rate_limit: {{ .Values.limits.stream.rate }}
   per_stream_rate_limit_burst: {{ .Values.limits.stream.burst }}
-  # It would divide a stream that floods into many that are each below the limit.
+  # With it, what a stream may not send yet is refused as a whole and costs it
+  # nothing; without, a part is taken, sent again with the rest, and counted
+  # again. No stream is so fast that it would be divided into several.
   shard_streams:
-    enabled: false
+    enabled: true
+    desired_rate: 1TB
   max_line_size: {{ .Values.limits.line.maxSize }}
   max_line_size_truncate: true
   max_line_size_truncate_identifier: " [cut]"

@@ -8,19 +8,19 @@ extensions:
     endpoint: ${env:POD_ADDRESS}:13133
   # Both are read when it starts and lose nothing when it is killed.
   file_storage/positions:
-    directory: {{ .Values.queue.directory }}/positions
+    directory: /var/lib/otelcol/positions
     create_directory: true
     fsync: true
     timeout: 10s
   file_storage/queue:
-    directory: {{ .Values.queue.directory }}/queue
+    directory: /var/lib/otelcol/queue
     create_directory: true
     timeout: 10s
     compaction:
       on_start: true
       on_rebound: true
       cleanup_on_start: true
-      directory: {{ .Values.queue.directory }}/queue
+      directory: /var/lib/otelcol/queue
       rebound_needed_threshold_mib: {{ .Values.queue.sizeMiB }}
       rebound_trigger_threshold_mib: 8
 
@@ -94,7 +94,7 @@ processors:
     log_statements:
       - context: resource
         statements:
-          - set(resource.attributes["service.name"], resource.attributes["k8s.container.name"]) where resource.attributes["service.name"] == nil
+          - set(resource.attributes["service.name"], resource.attributes["k8s.container.name"]) where resource.attributes["service.name"] == nil and resource.attributes["k8s.container.name"] != nil
           - delete_key(resource.attributes, "k8s.pod.uid")
           - delete_key(resource.attributes, "k8s.container.restart_count")
       - context: log

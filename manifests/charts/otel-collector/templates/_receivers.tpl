@@ -45,43 +45,35 @@ filelog/journal:
     - type: json_parser
       parse_to: attributes.journal
       on_error: send
-      timestamp:
-        parse_from: attributes.journal.__REALTIME_TIMESTAMP
-        layout_type: epoch
-        layout: us
-        on_error: send_quiet
-      severity:
-        parse_from: attributes.journal.PRIORITY
-        on_error: send_quiet
-        mapping:
-          fatal: ["0", "1", "2"]
-          error: "3"
-          warn: "4"
-          info: ["5", "6"]
-          debug: "7"
+    - type: time_parser
+      if: attributes.journal?.__REALTIME_TIMESTAMP != nil
+      parse_from: attributes.journal.__REALTIME_TIMESTAMP
+      layout_type: epoch
+      layout: us
+    - type: severity_parser
+      if: attributes.journal?.PRIORITY != nil
+      parse_from: attributes.journal.PRIORITY
+      overwrite_text: true
+      mapping:
+        fatal: ["0", "1", "2"]
+        error: "3"
+        warn: "4"
+        info: ["5", "6"]
+        debug: "7"
     - type: add
       field: resource.source
-      value: EXPR(attributes.journal?._TRANSPORT == "kernel" ? "kernel" : "journal")
-    # A label: units that a program makes up by the hundred are one.
+      value: 'EXPR(attributes.journal?._TRANSPORT == "kernel" ? "kernel" : "journal")'
+    # A label: units that a program makes up by the hundred are one. A field that
+    # an entry has twice is a list, and is not looked at.
     - type: add
       field: resource["service.name"]
-      value: {{ `EXPR(let unit = attributes.journal?._SYSTEMD_UNIT ?? ""; attributes.journal?._TRANSPORT == "kernel" ? "kernel" : unit matches "^run-" ? "run" : unit endsWith ".service" ? split(split(unit, ".service")[0], "@")[0] : unit == "" ? "journal" : "scope")` | squote }}
+      value: {{ `EXPR(let found = attributes.journal?._SYSTEMD_UNIT; let unit = type(found) == "string" ? found : ""; attributes.journal?._TRANSPORT == "kernel" ? "kernel" : unit matches "^run-" ? "run" : unit endsWith ".service" ? split(split(unit, ".service")[0], "@")[0] : unit == "" ? "journal" : "scope")` | squote }}
+    {{- range $field, $name := dict "_SYSTEMD_UNIT" "attributes.systemd_unit" "SYSLOG_IDENTIFIER" "attributes.syslog_identifier" "_PID" "attributes.pid" "MESSAGE" "body" }}
     - type: move
-      if: attributes.journal?._SYSTEMD_UNIT != nil
-      from: attributes.journal._SYSTEMD_UNIT
-      to: attributes.systemd_unit
-    - type: move
-      if: attributes.journal?.SYSLOG_IDENTIFIER != nil
-      from: attributes.journal.SYSLOG_IDENTIFIER
-      to: attributes.syslog_identifier
-    - type: move
-      if: attributes.journal?._PID != nil
-      from: attributes.journal._PID
-      to: attributes.pid
-    - type: move
-      if: attributes.journal?.MESSAGE != nil
-      from: attributes.journal.MESSAGE
-      to: body
+      if: type(attributes.journal?.{{ $field }}) == "string"
+      from: attributes.journal.{{ $field }}
+      to: {{ $name }}
+    {{- end }}
     - type: remove
       if: attributes.journal != nil
       field: attributes.journal
@@ -96,11 +88,11 @@ filelog/audit:
     - type: json_parser
       parse_to: attributes.event
       on_error: send
-      timestamp:
-        parse_from: attributes.event.stageTimestamp
-        layout_type: gotime
-        layout: "2006-01-02T15:04:05.999999Z"
-        on_error: send_quiet
+    - type: time_parser
+      if: attributes.event?.stageTimestamp != nil
+      parse_from: attributes.event.stageTimestamp
+      layout_type: gotime
+      layout: "2006-01-02T15:04:05.999999Z"
     - type: add
       field: resource.source
       value: audit
@@ -158,6 +150,7 @@ retry_on_failure:
 - type: severity_parser
   if: (attributes.level ?? "") != ""
   parse_from: attributes.level
+  overwrite_text: true
   on_error: send_quiet
   mapping:
     {{- range $name, $words := .Values.severity.also }}

@@ -159,6 +159,12 @@ SUITES = {
             environment=LAB_PATH,
         ),
         Suite(
+            "quiet",
+            (PYTHON, "tests/acceptance/quiet.py", "--minutes", "15", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
+        Suite(
             "upgrades",
             (PYTHON, "tests/acceptance/upgrades.py", "--record"),
             "pytest",

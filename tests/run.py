@@ -165,6 +165,12 @@ SUITES = {
             environment=LAB_PATH,
         ),
         Suite(
+            "faults",
+            (PYTHON, "tests/acceptance/faults.py", "--seed", "1", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
+        Suite(
             "upgrades",
             (PYTHON, "tests/acceptance/upgrades.py", "--record"),
             "pytest",

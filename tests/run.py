@@ -160,6 +160,18 @@ SUITES = {
             environment=LAB_PATH,
         ),
         Suite(
+            "quiet",
+            (PYTHON, "tests/acceptance/quiet.py", "--minutes", "15", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
+        Suite(
+            "faults",
+            (PYTHON, "tests/acceptance/faults.py", "--seed", "1", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
+        Suite(
             "upgrades",
             (PYTHON, "tests/acceptance/upgrades.py", "--record"),
             "pytest",

@@ -1,0 +1,1 @@
+"""Acceptance of the alerts: silence on a well machine, and the time to a notification."""

@@ -11,6 +11,7 @@
     ./modules/hardening
     ./modules/cluster
     ./modules/gpu
+    ./modules/logs
     ./modules/backup
     ./modules/upgrade
   ];

@@ -45,8 +45,11 @@ let
 
   # Receivers and remote endpoints speak TLS.
   withCertificates = [ dockerTools.caCertificates ];
+
+  # What no chart of this tree runs would take space for nothing.
+  hasChart = name: builtins.pathExists (../../manifests/charts + "/${name}");
 in
-{
+lib.filterAttrs (name: image: !image.versioned || hasChart name) {
   prometheus = image {
     name = "prometheus";
     tag = "v${pkgs.prometheus.version}";
@@ -73,6 +76,47 @@ in
     versioned = true;
     package = pkgs.prometheus-node-exporter;
     program = "node_exporter";
+  };
+
+  loki = image {
+    name = "loki";
+    tag = "v${pkgs.grafana-loki.version}";
+    versioned = true;
+    package = pkgs.grafana-loki;
+    program = "loki";
+    contents = withCertificates;
+    directory = "/loki";
+  };
+
+  # Root, without its rights, as its chart says: the kubelet and the API server
+  # write logs for root alone.
+  otel-collector = image {
+    name = "otel-collector";
+    tag = "v${pkgs.opentelemetry-collector-contrib.version}";
+    versioned = true;
+    package = pkgs.opentelemetry-collector-contrib;
+    program = "otelcol-contrib";
+    contents = withCertificates;
+    user = "0:0";
+  };
+
+  # Its pages and defaults are at /share/grafana, which the chart names.
+  grafana = image {
+    name = "grafana";
+    tag = "v${pkgs.grafana.version}";
+    versioned = true;
+    package = pkgs.grafana;
+    program = "grafana";
+    contents = withCertificates ++ [ pkgs.grafana ];
+    directory = "/grafana";
+  };
+
+  kube-state-metrics = image {
+    name = "kube-state-metrics";
+    tag = "v${pkgs.kube-state-metrics.version}";
+    versioned = true;
+    package = pkgs.kube-state-metrics;
+    program = "kube-state-metrics";
   };
 
   # Probes of `odin verify`. Root unless the pod says otherwise, as everybody's

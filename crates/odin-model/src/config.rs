@@ -12,6 +12,7 @@ mod apply;
 mod backup;
 mod gpu;
 mod host;
+mod logs;
 mod secret;
 pub mod site;
 mod upgrade;
@@ -25,6 +26,7 @@ pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
 pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, MigDevices, Remediation};
 pub use host::{Host, Role};
+pub use logs::Logs;
 pub use secret::{Secret, SecretOrigin};
 pub use site::Site;
 pub use upgrade::Upgrade;
@@ -53,6 +55,8 @@ pub struct Config {
     /// nothing is expected of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
+    /// The host's side of logs.
+    pub logs: Logs,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -141,6 +145,7 @@ impl Config {
         self.apply.validate()?;
         secret::validate(&self.secrets)?;
         self.upgrade.validate()?;
+        self.logs.validate()?;
         self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }

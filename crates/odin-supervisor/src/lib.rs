@@ -16,6 +16,7 @@ pub mod host;
 pub mod install;
 pub mod interrupt;
 pub mod job;
+pub mod journal;
 pub mod lock;
 pub mod operations;
 pub mod records;

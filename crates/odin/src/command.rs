@@ -5,6 +5,7 @@ mod bundle;
 mod config;
 mod gpu;
 mod install;
+mod logs;
 mod supervise;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
         Verb::Install(verb) => install::run(verb, arguments.json),
         Verb::Gpu(verb) => gpu::run(verb, arguments),
+        Verb::Logs(verb) => logs::run(verb, arguments),
         _ => supervised(arguments),
     }
 }

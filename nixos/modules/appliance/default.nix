@@ -44,12 +44,6 @@ in
       "xhci_pci"
     ];
 
-    # Kept: the journal is what explains a generation that was given up.
-    services.journald = {
-      storage = "persistent";
-      extraConfig = "SystemMaxUse=2G";
-    };
-
     # The state of containers and of the datastore was made by this release; a
     # later one must know.
     system.stateVersion = lib.mkDefault "26.05";

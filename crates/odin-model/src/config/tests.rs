@@ -77,6 +77,9 @@ fn a_backup_needs_only_a_password_file() {
 fn every_bad_declaration_names_file_and_key() {
     let cases = [
         ("[host]\nrolle = \"server\"", "rolle"),
+        ("[logs]\njournal-files = 1", "logs.journal-files"),
+        ("[logs]\njournal-file-size = \"4KiB\"", "between 1MiB and 1GiB"),
+        ("[logs]\njournal-file-size = \"much\"", "32MiB"),
         ("[hosts]", "hosts"),
         ("[host]\nrole = \"master\"", "master"),
         ("[host]\nrole = 3", "role"),

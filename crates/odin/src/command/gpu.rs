@@ -44,7 +44,7 @@ fn serve(arguments: &Arguments, listen: Option<SocketAddr>) -> Result<ExitStatus
 
 /// One thread: the work is in the threads of the GPUs, and each more costs
 /// memory.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,0 +1,224 @@
+//! The whole way, with a program that stands for journalctl.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// Reads lines from the file `journal` beside it, as journalctl reads entries:
+/// from the one with the cursor on, or the first after it, and with `--follow`
+/// waits for more. Entries are numbered in `i=`, in decimal.
+const PROGRAM: &str = r#"#!/bin/sh -e
+cd "$(dirname "$0")"
+for argument; do case $argument in
+  --cursor=*) cursor=${argument#--cursor=} ;;
+  --follow) follow=-f ;;
+esac; done
+from=1
+if [ -n "$cursor" ]; then
+  wanted=$(echo "$cursor" | sed 's/.*i=\([0-9]*\).*/\1/')
+  from=$(awk -v wanted="$wanted" '
+    !found && match($0, /i=[0-9]+;/) && substr($0, RSTART + 2, RLENGTH - 3) + 0 >= wanted + 0 { found = NR }
+    END { print found ? found : NR + 1 }' journal)
+fi
+exec tail -n "+$from" $follow journal
+"#;
+
+struct Bench {
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let bench = Self { directory };
+        fs::write(bench.path("journal"), "").expect("a file");
+        bench.install();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn install(&self) {
+        let scratch = self.path("journalctl.new");
+        fs::write(&scratch, PROGRAM).expect("a file");
+        fs::set_permissions(&scratch, fs::Permissions::from_mode(0o755)).expect("mode");
+        fs::rename(scratch, self.path("journalctl")).expect("a rename");
+    }
+
+    /// Adds an entry to the journal and gives its line.
+    fn log(&self, number: u32, message: &str) -> String {
+        use std::io::Write;
+        let line = line(number, message);
+        let mut journal = fs::OpenOptions::new().append(true).open(self.path("journal")).expect("a file");
+        journal.write_all(line.as_bytes()).expect("written");
+        line
+    }
+
+    fn start(&self) -> Running {
+        self.start_with(8 << 20)
+    }
+
+    fn start_with(&self, file_bytes: u64) -> Running {
+        let options = Options {
+            program: self.path("journalctl"),
+            directory: self.path("out"),
+            file_bytes,
+            files: 3,
+        };
+        let sink = open(&options).expect("open");
+        let (end, ended) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let source = Source::new(&options.program);
+            run(sink, &source, async { drop(ended.await) }).await
+        });
+        Running { end, task }
+    }
+
+    fn written(&self) -> String {
+        fs::read_to_string(self.path("out/current.jsonl")).unwrap_or_default()
+    }
+
+    async fn wait_for(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.written() != text {
+            assert!(Instant::now() < deadline, "{:.2000}\nis not\n{text:.2000}", self.written());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+struct Running {
+    end: oneshot::Sender<()>,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.end.send(()).expect("it runs");
+        self.task.await.expect("no panic").expect("a clean end");
+    }
+
+    /// Ends it as a kill does: nothing is saved.
+    async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.expect_err("aborted").is_cancelled());
+    }
+}
+
+fn line(number: u32, message: &str) -> String {
+    format!("{{\"MESSAGE\":{message},\"__CURSOR\":\"s=1;i={number};b=1;m={number};t=1;x=1\"}}\n")
+}
+
+#[tokio::test]
+async fn lines_arrive_unchanged_and_a_restart_loses_and_doubles_none() {
+    let bench = Bench::new();
+    // Binary fields are arrays of numbers; a name may come twice.
+    let long = format!("\"{}\"", "y".repeat(1 << 20));
+    let mut all = bench.log(1, "[27,91,255]");
+    all += &bench.log(2, &long);
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    all += &bench.log(3, "\"while it runs\"");
+    bench.wait_for(&all).await;
+    running.stop().await;
+    all += &bench.log(4, "\"while it does not\"");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.kill().await;
+    all += &bench.log(5, "null");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_cut_by_a_kill_is_ended_and_written_again() {
+    let bench = Bench::new();
+    let mut all = bench.log(1, "\"one\"");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.kill().await;
+    let second = bench.log(2, "\"two\"");
+    let cut = &second[..20];
+    fs::write(bench.path("out/current.jsonl"), format!("{all}{cut}")).expect("a file");
+    all += &format!("{cut}\n{second}");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_vacuumed_past_the_place_is_gone_on_with() {
+    let bench = Bench::new();
+    let mut all = bench.log(1, "\"one\"");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+    fs::write(bench.path("journal"), "").expect("a file");
+    all += &bench.log(9, "\"later\"");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_that_ends_before_the_place_is_read_from_its_begin() {
+    let bench = Bench::new();
+    let mut all = bench.log(7, "\"before the clock was set back\"");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+    fs::write(bench.path("journal"), "").expect("a file");
+    all += &bench.log(1, "\"after it\"");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_is_missing_or_ends_is_started_again() {
+    let bench = Bench::new();
+    fs::remove_file(bench.path("journalctl")).expect("removed");
+    let mut all = bench.log(1, "\"one\"");
+    let running = bench.start();
+    assert!(!running.task.is_finished());
+    bench.install();
+    bench.wait_for(&all).await;
+    // A reader that shows what there is and ends.
+    let ending = PROGRAM.replace("follow=-f", "follow=");
+    fs::write(bench.path("ending"), ending).expect("a file");
+    fs::set_permissions(bench.path("ending"), fs::Permissions::from_mode(0o755)).expect("mode");
+    running.stop().await;
+    fs::rename(bench.path("ending"), bench.path("journalctl")).expect("a rename");
+    let running = bench.start();
+    all += &bench.log(2, "\"two\"");
+    bench.wait_for(&all).await;
+    all += &bench.log(3, "\"three\"");
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_is_waited_for() {
+    let bench = Bench::new();
+    let first = bench.log(1, &format!("\"{}\"", "1".repeat(150)));
+    // Room for the first line, or for the two after it.
+    let running = bench.start_with(250);
+    bench.wait_for(&first).await;
+    // A file cannot be renamed to the name of a directory.
+    fs::create_dir(bench.path("out/current.jsonl.1")).expect("a directory");
+    let second = bench.log(2, "\"two\"");
+    let third = bench.log(3, "\"three\"");
+    sleep(RETRY_WRITE).await;
+    assert_eq!(bench.written(), first);
+    fs::remove_dir(bench.path("out/current.jsonl.1")).expect("removed");
+    bench.wait_for(&format!("{second}{third}")).await;
+    assert_eq!(fs::read_to_string(bench.path("out/current.jsonl.1")).expect("text"), first);
+    running.stop().await;
+}

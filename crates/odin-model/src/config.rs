@@ -8,6 +8,7 @@
 //! What belongs to one host alone is `site.toml` ([`site`]), a closed list of
 //! keys that is merged over `odin.toml`.
 
+mod api;
 mod apply;
 mod backup;
 mod gpu;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use api::Api;
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
 pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, MigDevices, Remediation};
@@ -53,6 +55,9 @@ pub struct Config {
     /// nothing is expected of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
+    /// The reading API over TCP. Absent: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -142,6 +147,7 @@ impl Config {
         secret::validate(&self.secrets)?;
         self.upgrade.validate()?;
         self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
+        self.api.as_ref().map_or(Ok(()), Api::validate)?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

@@ -3,7 +3,8 @@
 let
   inherit (pkgs) lib;
 
-  # Documentation and tests of the lab do not rebuild the program.
+  # Tests of the lab and documentation do not rebuild the program, but for the
+  # runbooks, which are in it.
   source =
     paths:
     lib.fileset.toSource {
@@ -19,6 +20,7 @@ let
       ../../clippy.toml
       ../../rustfmt.toml
       ../../crates
+      ../../docs/runbooks
     ];
   };
   images = import ../images/containers.nix { inherit pkgs; };

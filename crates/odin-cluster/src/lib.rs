@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod bundle;
 pub mod cluster;
+pub mod components;
 mod desired;
 pub mod drift;
 mod error;

@@ -8,6 +8,7 @@
 //! What belongs to one host alone is `site.toml` ([`site`]), a closed list of
 //! keys that is merged over `odin.toml`.
 
+mod api;
 mod apply;
 mod backup;
 mod gpu;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use api::Api;
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
 pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, MigDevices, Remediation};
@@ -57,6 +59,9 @@ pub struct Config {
     pub gpu: Option<Gpu>,
     /// The host's side of logs.
     pub logs: Logs,
+    /// The reading API over TCP. Absent: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -147,6 +152,7 @@ impl Config {
         self.upgrade.validate()?;
         self.logs.validate()?;
         self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
+        self.api.as_ref().map_or(Ok(()), Api::validate)?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

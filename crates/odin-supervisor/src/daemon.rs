@@ -10,6 +10,7 @@ mod notify;
 mod schedule;
 mod sockets;
 
+pub(crate) use control::carry_out;
 pub(crate) use notify::ready;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,12 +26,32 @@ pub(crate) struct Shared {
     pub(crate) appliance: Appliance,
     /// Counters and gauges of `/metrics`.
     pub(crate) metrics: metrics::Metrics,
+    /// What is counted of the API over TCP.
+    pub(crate) traffic: crate::api::Traffic,
     /// Rises with every operation that may have changed the bundle in force or
     /// the suspension, so that the drift watch looks again.
     pub(crate) changed: watch::Sender<u64>,
     /// While a restore runs nothing is repaired: the cluster is about to be
     /// another one.
     pub(crate) restoring: AtomicBool,
+}
+
+impl Shared {
+    /// The parts of a daemon that has just started.
+    pub(crate) fn new(appliance: Appliance) -> Self {
+        Self {
+            appliance,
+            metrics: metrics::Metrics::default(),
+            traffic: crate::api::Traffic::default(),
+            changed: watch::channel(0).0,
+            restoring: AtomicBool::new(false),
+        }
+    }
+
+    /// What `/metrics` answers, on a socket and over TCP.
+    pub(crate) fn exposition(&self) -> String {
+        self.metrics.render(&self.appliance, &self.traffic)
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -44,18 +65,15 @@ pub async fn run(appliance: Appliance) -> Result<()> {
         tracing::error!(%error, "the host's own values are not in the state directory");
     }
     let run_dir = appliance.config.host.run_dir.clone();
-    let shared = Arc::new(Shared {
-        appliance,
-        metrics: metrics::Metrics::default(),
-        changed: watch::channel(0).0,
-        restoring: AtomicBool::new(false),
-    });
+    let shared = Arc::new(Shared::new(appliance));
     let control = sockets::bind(&run_dir, crate::client::CONTROL_SOCKET, 0o600)?;
     let read = sockets::bind(&run_dir, sockets::READ_SOCKET, 0o660)?;
     let serving = [
         tokio::spawn(sockets::serve(control, control::router(Arc::clone(&shared)))),
         tokio::spawn(sockets::serve(read, control::read_router(Arc::clone(&shared)))),
     ];
+    // Before the first apply, which takes the Secret of Prometheus along.
+    let api = crate::api::start(&shared).await?;
     let drift = tokio::spawn(drift::run(Arc::clone(&shared)));
     let converge = tokio::spawn(converge::run(Arc::clone(&shared)));
     let schedule = tokio::spawn(schedule::run(Arc::clone(&shared)));
@@ -66,7 +84,8 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     termination().await;
     notify::stopping();
     tracing::info!("stopping");
-    for task in serving.into_iter().chain([converge, drift, schedule, gpu, gpu_reset]) {
+    let tasks = [converge, drift, schedule, gpu, gpu_reset];
+    for task in serving.into_iter().chain(tasks).chain(api.into_iter().flatten()) {
         task.abort();
     }
     sockets::remove(&run_dir);

@@ -68,6 +68,16 @@ pub enum Error {
         /// Why; never the value.
         reason: String,
     },
+    /// A token of the API cannot be made or revoked.
+    #[error("cannot make or revoke the token {name:?}: {reason}")]
+    Token {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// The machine did not do what it was asked.
     #[error("cannot {action}: {reason}")]
     Host {
@@ -128,7 +138,7 @@ impl Error {
             }
             Self::State { .. } => "check space, permissions and the disk",
             Self::Secret { .. } => "write the value to its file (mode 0600), or declare `generate`",
-            Self::Host { hint, .. } => hint,
+            Self::Host { hint, .. } | Self::Token { hint, .. } => hint,
             Self::Layout { .. } => "change gpu.mig in odin.toml; docs/guides/mig.md shows what fits",
             Self::Stopped { .. } => "call it again",
             Self::Cluster(error) => return error.hint(),
@@ -153,7 +163,11 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Unreadable { .. } | Self::Declaration(_) | Self::NotDeclared { .. } | Self::Layout { .. }
+            Self::Unreadable { .. }
+                | Self::Declaration(_)
+                | Self::NotDeclared { .. }
+                | Self::Layout { .. }
+                | Self::Token { .. }
         )
     }
 }

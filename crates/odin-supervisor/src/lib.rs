@@ -5,7 +5,9 @@
 //! its own process, or sends the same [`operations::Request`] to the daemon
 //! over the control socket ([`client`]); the outcome is the same value.
 
+mod api;
 pub mod appliance;
+mod applies;
 mod bundle_in_force;
 pub mod client;
 pub mod daemon;
@@ -20,8 +22,11 @@ pub mod journal;
 pub mod lock;
 pub mod operations;
 pub mod records;
+mod scrape;
 mod secrets;
 mod sources;
+mod tls;
+pub mod tokens;
 pub mod upgrade;
 mod wire;
 

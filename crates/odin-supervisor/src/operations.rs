@@ -11,7 +11,7 @@ pub(crate) mod gpu_reset;
 pub mod install;
 mod mig;
 mod restore;
-mod status;
+pub(crate) mod status;
 mod upgrade;
 mod verify;
 

@@ -13,17 +13,19 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::appliance::{Appliance, make_private_dir, replace_file};
 use crate::{Error, Result};
 
 /// The newest backup.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BackupRecord {
     /// Id of the snapshot.
     pub snapshot: String,
     /// When it was taken.
+    #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// How long it took.
     pub seconds: f64,
@@ -34,12 +36,13 @@ pub struct BackupRecord {
 }
 
 /// The newest drill.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct DrillRecord {
     /// Id of the snapshot that was restored.
     pub snapshot: String,
     /// When the drill began.
+    #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// How long it took: what a restore's reading and verifying costs here.
     pub seconds: f64,
@@ -54,12 +57,13 @@ pub struct DrillRecord {
 }
 
 /// The newest restore; what the next one's plan estimates from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RestoreRecord {
     /// Id of the snapshot.
     pub snapshot: String,
     /// When it ended.
+    #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// Bytes restored and compared.
     pub bytes: u64,
@@ -93,11 +97,12 @@ impl Records {
         load(&self.directory.join("backup.json"))
     }
 
-    /// Keeps the newest backup.
+    /// Keeps the newest backup, and all backups as lines.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn keep_backup(&self, record: &BackupRecord) -> Result<()> {
+        self.append("backups.jsonl", record)?;
         store(&self.directory.join("backup.json"), record)
     }
 
@@ -122,11 +127,12 @@ impl Records {
         load(&self.directory.join("restore.json"))
     }
 
-    /// Keeps the newest restore.
+    /// Keeps the newest restore, and all restores as lines.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn keep_restore(&self, record: &RestoreRecord) -> Result<()> {
+        self.append("restores.jsonl", record)?;
         store(&self.directory.join("restore.json"), record)
     }
 

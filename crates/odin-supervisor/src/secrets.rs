@@ -7,12 +7,23 @@ use std::path::Path;
 use odin_cluster::DeclaredSecret;
 use odin_model::config::{Secret, SecretOrigin};
 
-use crate::appliance::replace_file;
-use crate::{Error, Result};
+use crate::appliance::{Appliance, replace_file};
+use crate::{Error, Result, scrape};
 
 /// Largest value that is read, in bytes; Kubernetes refuses Secrets above
 /// 1 MiB in all.
 const MAXIMUM_BYTES: u64 = 512 * 1024;
+
+/// Every secret the cluster of an appliance is to have: the declared ones, and
+/// what Prometheus needs to scrape the supervisor.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn of(appliance: &Appliance) -> Result<Vec<DeclaredSecret>> {
+    let mut secrets = resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
+    secrets.extend(scrape::secret(appliance));
+    Ok(secrets)
+}
 
 /// Reads or generates the values of `declared`, one entry per Secret.
 ///
@@ -22,7 +33,7 @@ const MAXIMUM_BYTES: u64 = 512 * 1024;
 /// # Errors
 /// When a file is missing, empty or too large, or a generated value cannot be
 /// kept. The error names the secret, never its value.
-pub(crate) fn resolve(declared: &[Secret], credentials_dir: &Path) -> Result<Vec<DeclaredSecret>> {
+fn resolve(declared: &[Secret], credentials_dir: &Path) -> Result<Vec<DeclaredSecret>> {
     let mut secrets: BTreeMap<(&str, &str), BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     for secret in declared {
         let value = value_of(secret, credentials_dir)?;

@@ -60,7 +60,7 @@ async fn operate(State(shared): State<Arc<Shared>>, Json(request): Json<Request>
 }
 
 /// Carries out a request as the daemon does: work on bytes as a job.
-pub(super) async fn carry_out(shared: &Shared, request: Request, observer: Arc<dyn Observer>) -> Line {
+pub(crate) async fn carry_out(shared: &Shared, request: Request, observer: Arc<dyn Observer>) -> Line {
     let name = request.name();
     let changes = request.changes_declared_state();
     let restores = matches!(request, Request::RestoreApply(_));
@@ -96,8 +96,7 @@ pub(super) async fn carry_out(shared: &Shared, request: Request, observer: Arc<d
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.render(&shared.appliance))
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.exposition()).into_response()
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {

@@ -65,7 +65,7 @@ async fn watch_once(
         return std::future::pending().await;
     }
     let bundle = Bundle::open(&directory)?;
-    let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
+    let secrets = secrets::of(appliance)?;
     let desired = Desired::new(&bundle, &secrets)?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let (inventory, version) = cluster.inventory(STATE_NAMESPACE).await?;

@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::api::Traffic;
 use crate::appliance::Appliance;
 use crate::records::Records;
 
@@ -51,7 +52,7 @@ impl Metrics {
     }
 
     /// The exposition.
-    pub(super) fn render(&self, appliance: &Appliance) -> String {
+    pub(super) fn render(&self, appliance: &Appliance, traffic: &Traffic) -> String {
         let mut registry = Registry::with_prefix("odin");
         let version = [("version".into(), env!("CARGO_PKG_VERSION").into())].into_iter();
         let build = Gauge::<i64>::default();
@@ -68,6 +69,7 @@ impl Metrics {
             "Changes made by others to declared objects, by what was done",
             self.drift.clone(),
         );
+        traffic.register(&mut registry);
         let records = Records::of(appliance);
         let suspended = Gauge::<i64>::default();
         suspended.set(i64::from(records.is_suspended()));

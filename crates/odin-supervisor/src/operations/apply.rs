@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Apply, Outcome, STATE_NAMESPACE, Status};
 use crate::appliance::Appliance;
-use crate::bundle_in_force;
+use crate::{applies, bundle_in_force};
 use crate::lock::Lock;
 use crate::records::Records;
 use crate::{Result, secrets};
@@ -63,6 +63,7 @@ pub(super) async fn apply_locked(
         observer,
     )
     .await?;
+    remember(appliance, "apply", &changes, observer);
     if changes.applied() {
         bundle_in_force::keep(appliance, directory, changes.generation)?;
         // What is declared is wanted again. A restore applies the copy in force
@@ -74,11 +75,18 @@ pub(super) async fn apply_locked(
     Ok(changes)
 }
 
+/// Keeps what was changed. A full disk must not make a failure of what is done.
+fn remember(appliance: &Appliance, operation: &str, changes: &ChangeSet, observer: &dyn Observer) {
+    if let Err(error) = applies::keep(appliance, operation, changes) {
+        observer.event(Event::Warning { message: format!("what was changed is not kept: {error}") });
+    }
+}
+
 pub(super) async fn undo(appliance: &Appliance, observer: &dyn Observer) -> Result<Outcome> {
     let _lock = Lock::take(&appliance.config.host, "undo", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
-    let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
+    let secrets = secrets::of(appliance)?;
     let store = DirectoryStore::new(&appliance.undo_dir());
     // What an undo removes was shown by the apply that made it.
     let settings = Settings { confirmed: true, ..settings(appliance, &Apply::default()) };
@@ -88,6 +96,7 @@ pub(super) async fn undo(appliance: &Appliance, observer: &dyn Observer) -> Resu
     // Kept first: the daemon must not bring it back, also when this is cut off.
     Records::of(appliance).set_undone(Some(&undone))?;
     let changes = odin_cluster::undo::undo(&cluster, undo, &store, observer).await?;
+    remember(appliance, "undo", &changes, observer);
     if changes.applied() && !bundle_in_force::go_back(appliance, &changes.digest, changes.generation)? {
         let message = "the bundle gone back to has no copy: until the next apply drift is repaired only \
                        where it agrees with the one undone"
@@ -114,7 +123,7 @@ pub(super) fn set_suspended(appliance: &Appliance, suspended: bool) -> Result<Ou
 }
 
 async fn prepare(appliance: &Appliance, bundle: &Bundle, options: &Apply) -> Result<Prepared> {
-    let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
+    let secrets = secrets::of(appliance)?;
     let desired = Desired::new(bundle, &secrets)?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let observation = cluster.observe(&desired, STATE_NAMESPACE).await?;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use odin_cluster::cluster::Patience;
 use odin_cluster::{Bundle, Cluster};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Outcome, Status};
 use crate::Result;
@@ -18,71 +19,83 @@ use crate::records::{BackupRecord, DrillRecord, Records};
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(5) };
 
 /// What the appliance is like now. A part that cannot be seen says why.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Report {
-    host: String,
-    unit: String,
-    unit_active: bool,
-    cluster: Seen<ClusterState>,
-    bundle: Seen<BundleState>,
-    suspended: bool,
+pub(crate) struct Report {
+    pub(crate) host: String,
+    pub(crate) unit: String,
+    pub(crate) unit_active: bool,
+    pub(crate) cluster: Seen<ClusterState>,
+    pub(crate) bundle: Seen<BundleState>,
+    pub(crate) suspended: bool,
     /// Digest of the bundle that was undone.
-    undone: Option<String>,
-    backup: Option<BackupRecord>,
-    drill: Option<DrillRecord>,
-    upgrade: Option<UpgradeState>,
-    under_way: Option<String>,
+    pub(crate) undone: Option<String>,
+    pub(crate) backup: Option<BackupRecord>,
+    pub(crate) drill: Option<DrillRecord>,
+    pub(crate) upgrade: Option<UpgradeState>,
+    pub(crate) under_way: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// The newest upgrade.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct UpgradeState {
-    newest: String,
-    well: bool,
+pub(crate) struct UpgradeState {
+    pub(crate) newest: String,
+    pub(crate) well: bool,
 }
 
-#[derive(Debug, Serialize)]
+/// What was seen, or why it was not.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case", untagged)]
-enum Seen<T> {
+pub(crate) enum Seen<T> {
     Known(T),
     Unknown { unknown: String },
 }
 
-#[derive(Debug, Serialize)]
+/// What is in force in the cluster.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct ClusterState {
-    nodes: Vec<NodeState>,
-    generation: u64,
-    digest: String,
-    objects: usize,
-    incomplete: bool,
+pub(crate) struct ClusterState {
+    pub(crate) nodes: Vec<NodeState>,
+    pub(crate) generation: u64,
+    pub(crate) digest: String,
+    pub(crate) objects: usize,
+    pub(crate) incomplete: bool,
 }
 
-#[derive(Debug, Serialize)]
+/// A node.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct NodeState {
-    name: String,
-    ready: bool,
-    reason: String,
-    version: String,
+pub(crate) struct NodeState {
+    pub(crate) name: String,
+    pub(crate) ready: bool,
+    pub(crate) reason: String,
+    pub(crate) version: String,
 }
 
-#[derive(Debug, Serialize)]
+/// What is declared.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct BundleState {
-    digest: String,
-    overlay: String,
-    components: usize,
-    objects: usize,
+pub(crate) struct BundleState {
+    pub(crate) digest: String,
+    pub(crate) overlay: String,
+    pub(crate) components: usize,
+    pub(crate) objects: usize,
 }
 
 /// Looks at every part. A part that fails is part of the answer, so only a
 /// report with everything known and well has the status `Done`.
 pub(super) async fn status(appliance: &Appliance) -> Result<Outcome> {
+    let report = look(appliance).await?;
+    let status = if report.is_well() { Status::Done } else { Status::Failed };
+    Ok(Outcome::new(status, &report, &report))
+}
+
+/// Looks at every part.
+pub(crate) async fn look(appliance: &Appliance) -> Result<Report> {
     let host = &appliance.config.host;
     let records = Records::of(appliance);
-    let report = Report {
+    Ok(Report {
         host: appliance.name(),
         unit: host.k3s_unit.clone(),
         unit_active: Systemd.is_active(&host.k3s_unit)?,
@@ -101,9 +114,7 @@ pub(super) async fn status(appliance: &Appliance) -> Result<Outcome> {
         drill: records.drill(),
         upgrade: super::upgrade::status_line(appliance).map(|(newest, well)| UpgradeState { newest, well }),
         under_way: crate::lock::holder(&host.run_dir),
-    };
-    let status = if report.is_well() { Status::Done } else { Status::Failed };
-    Ok(Outcome::new(status, &report, &report))
+    })
 }
 
 async fn cluster(appliance: &Appliance) -> std::result::Result<ClusterState, odin_cluster::Error> {
@@ -137,7 +148,8 @@ impl<T> From<std::result::Result<T, odin_cluster::Error>> for Seen<T> {
 }
 
 impl Report {
-    fn is_well(&self) -> bool {
+    /// Whether everything is known and well.
+    pub(crate) fn is_well(&self) -> bool {
         let applied = match (&self.cluster, &self.bundle) {
             (Seen::Known(cluster), Seen::Known(bundle)) => {
                 cluster.digest == bundle.digest
@@ -230,11 +242,11 @@ impl fmt::Display for Report {
     }
 }
 
-fn short(id: &str) -> &str {
+pub(crate) fn short(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
 }
 
-fn age(time: Timestamp) -> String {
+pub(crate) fn age(time: Timestamp) -> String {
     let minutes = Timestamp::now().duration_since(time).as_mins();
     match minutes {
         ..1 => "just now".to_owned(),

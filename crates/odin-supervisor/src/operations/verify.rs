@@ -50,7 +50,7 @@ async fn phase_one(appliance: &Appliance, report: &mut Report) {
 
 async fn cluster_rows(appliance: &Appliance) -> Result<Vec<Row>> {
     let bundle = Bundle::open(&appliance.config.apply.bundle)?;
-    let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
+    let secrets = secrets::of(appliance)?;
     let desired = Desired::new(&bundle, &secrets)?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let (inventory, _) = cluster.inventory(super::STATE_NAMESPACE).await?;

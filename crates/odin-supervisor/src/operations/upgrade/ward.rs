@@ -192,7 +192,7 @@ fn desired(appliance: &Appliance) -> Result<Option<Desired>> {
     if !directory.exists() {
         return Ok(None);
     }
-    let secrets = secrets::resolve(&appliance.config.secrets, &appliance.credentials_dir())?;
+    let secrets = secrets::of(appliance)?;
     Ok(Some(Desired::new(&Bundle::open(directory)?, &secrets)?))
 }
 

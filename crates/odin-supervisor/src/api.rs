@@ -1,0 +1,94 @@
+//! Reading over TCP: the API and the page, behind TLS and tokens.
+//!
+//! Nothing here changes the machine. The only thing that changes at all is the
+//! cookie of a browser, by the page's own login.
+//!
+//! [`listener`] takes connections and bounds them, [`guard`] bounds requests,
+//! answers with safe headers and asks for tokens, [`routes`] is what can be
+//! read, [`page`] the same for people, [`facts`] where both have it from.
+
+mod facts;
+mod guard;
+mod limits;
+mod listener;
+mod openapi;
+mod page;
+mod problem;
+mod routes;
+mod traffic;
+mod troubles;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+
+use crate::daemon::Shared;
+use crate::operations::{Apply, Request};
+use crate::tls::{self, Authority, Certificate};
+use crate::{Error, Result, scrape};
+pub(crate) use traffic::Traffic;
+
+/// How often names, certificate and the token of Prometheus are looked at.
+const LOOK: Duration = Duration::from_secs(3600);
+
+/// What serves the API: the accepting task, and the one that keeps its
+/// credentials fresh.
+pub(crate) type Tasks = [tokio::task::JoinHandle<()>; 2];
+
+/// Begins to serve, where it is declared.
+///
+/// # Errors
+/// When the address cannot be listened on, or the credentials cannot be made.
+pub(crate) async fn start(shared: &Arc<Shared>) -> Result<Option<Tasks>> {
+    let appliance = &shared.appliance;
+    let Some(declared) = &appliance.config.api else { return Ok(None) };
+    let bound = TcpListener::bind(&declared.listen).await.map_err(|error| Error::Host {
+        action: format!("listen on {}", declared.listen),
+        reason: error.to_string(),
+        hint: "declare another api.listen, or end what has the port",
+    })?;
+    let now = Timestamp::now();
+    let authority = Authority::of(appliance)?;
+    scrape::refresh(appliance, &authority, now)?;
+    let certificate = Certificate::new(authority, tls::names(appliance), now)?;
+    let router = routes::router(Arc::new(facts::Facts::new(Arc::clone(shared))));
+    let serving = listener::serve(bound, certificate.server()?, router, limits::Limits::default());
+    tracing::info!(listen = declared.listen, "serving the API");
+    Ok(Some([tokio::spawn(serving), tokio::spawn(keep_fresh(Arc::clone(shared), certificate))]))
+}
+
+/// Looks after certificate and scrape token for ever.
+async fn keep_fresh(shared: Arc<Shared>, certificate: Arc<Certificate>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = Timestamp::now();
+        match certificate.renew(tls::names(&shared.appliance), now) {
+            Ok(true) => tracing::info!("the server certificate was made anew"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the server certificate cannot be made anew; trying again"),
+        }
+        match scrape::refresh(&shared.appliance, certificate.authority(), now) {
+            Ok(true) => bring_into_cluster(&shared).await,
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the token of Prometheus cannot be rotated; trying again"),
+        }
+    }
+}
+
+/// Applies what is in force once more, with the Secret as it is now. The old
+/// token stays good for a while, so a busy machine is no haste.
+async fn bring_into_cluster(shared: &Shared) {
+    let bundle = shared.appliance.bundle_in_force();
+    if !bundle.exists() {
+        return;
+    }
+    let request = Request::Apply(Apply { bundle: Some(bundle), ..Apply::default() });
+    // Its end is logged and counted where every operation's is.
+    drop(crate::daemon::carry_out(shared, request, Arc::new(odin_model::event::Silent)).await);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What is wrong on a machine, and what to do next, from its status.
+
+use super::view::{Alert, Component, Gpus, Trouble};
+use crate::operations::status::{Report, Seen, short};
+
+/// What the status tells, the gravest first.
+pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
+    let mut found = Vec::new();
+    let mut add = |what: String, next_step: &str| {
+        found.push(Trouble { what, next_step: next_step.to_owned() });
+    };
+    if !report.unit_active {
+        add(format!("{} is not active", report.unit), "systemctl status, then journalctl -u, of that unit");
+    }
+    match &report.cluster {
+        Seen::Unknown { unknown } => {
+            add(format!("the cluster does not answer: {unknown}"), "odin status, and kubectl get nodes");
+        }
+        Seen::Known(cluster) => {
+            for node in cluster.nodes.iter().filter(|node| !node.ready) {
+                add(format!("node {} is not ready: {}", node.name, node.reason), "kubectl describe node");
+            }
+            if cluster.incomplete {
+                add("an apply did not end well".to_owned(), "odin apply takes it up again and says what fails");
+            }
+            match &report.bundle {
+                Seen::Unknown { unknown } => {
+                    add(format!("the declared bundle cannot be read: {unknown}"), "odin bundle lint /etc/odin/bundle");
+                }
+                Seen::Known(bundle) if bundle.digest != cluster.digest && report.undone.is_none() => {
+                    add(
+                        format!("bundle {} is declared and not in force", short(&bundle.digest)),
+                        "odin plan shows what would change; odin apply does it",
+                    );
+                }
+                Seen::Known(_) => {}
+            }
+        }
+    }
+    if let Some(undone) = &report.undone {
+        add(format!("bundle {} was undone", short(undone)), "odin apply brings it back");
+    }
+    if let Some(drill) = report.drill.as_ref().filter(|drill| !drill.passed) {
+        add(
+            format!("the last drill failed: {}", drill.findings.join("; ")),
+            "odin backup check --read-data, then odin backup drill",
+        );
+    }
+    if let Some(upgrade) = report.upgrade.as_ref().filter(|upgrade| !upgrade.well) {
+        add(format!("the last upgrade: {}", upgrade.newest), "odin upgrade history says why");
+    }
+    if report.backup.is_none() {
+        add("there is no backup yet".to_owned(), "odin backup now");
+    }
+    if report.suspended {
+        add("the repair of drift is suspended".to_owned(), "odin resume");
+    }
+    found
+}
+
+/// What components, GPUs and alerts tell besides; the watchdog is no trouble.
+pub(super) fn of_parts(
+    components: Option<&[Component]>,
+    gpus: Option<&Gpus>,
+    alerts: Option<&[Alert]>,
+) -> Vec<Trouble> {
+    let mut found = Vec::new();
+    for alert in alerts.unwrap_or_default().iter().filter(|alert| alert.is_trouble()) {
+        let next_step = match &alert.runbook {
+            Some(path) => format!("read the runbook {path}"),
+            None => "it has no runbook on this machine".to_owned(),
+        };
+        found.push(Trouble { what: format!("{}: {}", alert.name, alert.summary), next_step });
+    }
+    for component in components.unwrap_or_default() {
+        for ill in &component.ill {
+            found.push(Trouble {
+                what: format!("{}: {}: {}", component.name, ill.object, ill.reason),
+                next_step: "kubectl describe it, and read the logs of its pods".to_owned(),
+            });
+        }
+    }
+    if let Some(gpus) = gpus {
+        let of_gpus = gpus.gpus.iter().flat_map(|gpu| gpu.findings.iter().map(move |found| (Some(gpu.index), found)));
+        let of_machine = gpus.findings.iter().map(|found| (None, found));
+        for (index, finding) in of_gpus.chain(of_machine).filter(|(_, finding)| finding.verdict != "healthy") {
+            let whose = index.map_or_else(|| "GPUs".to_owned(), |index| format!("GPU {index}"));
+            found.push(Trouble {
+                what: format!("{whose}: {}: {}", finding.name, finding.evidence),
+                next_step: finding.next_step.clone(),
+            });
+        }
+    }
+    found
+}
+
+impl Alert {
+    /// Whether it says that something is wrong: it is not silenced, and it is
+    /// not one that always fires.
+    pub(super) fn is_trouble(&self) -> bool {
+        self.state != "suppressed" && !matches!(self.severity.as_str(), "none" | "info")
+    }
+}

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,13 +71,13 @@ def main() -> int:
     with story.step("build odin, the lab and the bundle of its overlay"):
         build([name for name in tools.load() if name not in absent])
         bundle = odin.build_bundle("lab", paths.state() / "bundles" / "lab", say, absent)
-    with built_beside(absent) as building:
+    with built_beside(absent):
         status = main_job_on(story, disk, bundle, absent)
+    if absent:
         what = " and ".join(absent)
-        if absent and building():
-            story.row("not shown", f"logs: {what} are not built yet; `make tools` builds them")
-        elif absent:
-            story.row("not shown", f"logs: {what} were built meanwhile; run it again")
+        there = all(tools.load()[name].built for name in absent)
+        advice = "were built meanwhile: run it again" if there else "are not built: `make tools`"
+        story.row("not shown", f"logs, for {what} {advice}")
 
     say(f"\nwhat happened ({tools.duration(time.monotonic() - started)}):\n")
     print(story.table(), flush=True)
@@ -178,14 +178,13 @@ def main_job_on(story: Story, disk: Path, bundle: Path, absent: Collection[str])
 
 
 @contextmanager
-def built_beside(names: Collection[str]) -> Iterator[Callable[[], bool]]:
+def built_beside(names: Collection[str]) -> Iterator[None]:
     """Builds tools in a process that takes what others leave of the cores.
 
-    Gives a function that tells whether it is still at it. It is ended with the
-    main job; what it compiled until then stays in Go's cache.
+    It is ended with the main job; what it compiled until then stays in Go's cache.
     """
     if not names:
-        yield lambda: False
+        yield
         return
     say(f"--- beside it, at the lowest priority: building {' and '.join(names)}")
     process = subprocess.Popen(
@@ -198,7 +197,7 @@ def built_beside(names: Collection[str]) -> Iterator[Callable[[], bool]]:
         start_new_session=True,
     )
     try:
-        yield lambda: process.poll() is None
+        yield
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

@@ -235,5 +235,10 @@ def test_the_pipeline_is_measured(box: Machine) -> None:
         "loki_ingester_wal_disk_full_failures_total",
         "loki_ingester_chunks_flush_failures_total",
     ):
-        answer = logs.ask(box, "/api/v1/query", service="prometheus", query=series)
-        assert answer["data"]["result"], series
+        # The test before this one has just restarted both.
+        deadline = time.monotonic() + 90
+        while not logs.ask(box, "/api/v1/query", service="prometheus", query=series)["data"][
+            "result"
+        ]:
+            assert time.monotonic() < deadline, series
+            time.sleep(1)

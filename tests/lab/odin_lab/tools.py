@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -169,6 +170,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="odin_lab.tools", description=__doc__)
     parser.add_argument("names", nargs="*", help="tools to build (default: all)")
     chosen = parser.parse_args(arguments)
+    # So that a build that is ended takes its scratch directory with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         build(chosen.names or None, say=lambda line: print(line, file=sys.stderr, flush=True))
     except ToolError as error:

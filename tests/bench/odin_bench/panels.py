@@ -48,6 +48,8 @@ def measured(directory: Path, sizes: Sizes, say: Callable[[str], None]) -> Secti
     say(f"{len(lines)} series over {sizes.hours} h written in {time.monotonic() - began:.0f} s")
     rows, goals = [], []
     with tsdb.serving(directory) as url:
+        # As it would be: what was recorded lies beside what it was made of.
+        tsdb.settle(directory / "data")
         for name in dashboards.FILES:
             asked = _asked(name, sizes)
             # The first reads the blocks from the disk.

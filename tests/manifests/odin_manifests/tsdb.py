@@ -6,6 +6,7 @@ record is computed from them by a Prometheus that runs on them.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import subprocess
@@ -17,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
 from odin_lab import process, tools
 
-from odin_manifests import paths, synthetic
+from odin_manifests import dashboards, paths, synthetic
 from odin_manifests.prometheus import free_port, wait_until
 from odin_manifests.synthetic import END, Line
 
@@ -45,12 +47,45 @@ def write(directory: Path, lines: list[Line], hours: int) -> Path:
             *(tools.binary("promtool"), "tsdb", "create-blocks-from", "rules"),
             *(f"--start={since}", f"--end={END}", f"--url={url}"),
             *(f"--eval-interval={SCRAPE}s", f"--output-dir={data}"),
-            *sorted(paths.RULES.glob("*.yaml")),
+            _rules_read(directory),
         ]
         done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "level=ERROR" not in done.stderr, done.stderr[-2000:]
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert "level=ERROR" not in done.stderr, done.stderr[-2000:]
     return data
+
+
+def _rules_read(directory: Path) -> Path:
+    """The rules that record what a dashboard reads: each is a block of its own at first."""
+    read = {
+        name
+        for file in dashboards.FILES
+        for text in dashboards.expressions(dashboards.load(file))
+        for name in dashboards.metrics(text)
+    }
+    groups = [
+        {**group, "rules": [rule for rule in group["rules"] if rule.get("record") in read]}
+        for path in sorted(paths.RULES.glob("*.yaml"))
+        for group in yaml.safe_load(path.read_text())["groups"]
+    ]
+    place = directory / "rules.yaml"
+    place.write_text(yaml.safe_dump({"groups": [group for group in groups if group["rules"]]}))
+    return place
+
+
+def settle(data: Path) -> None:
+    """Returns when Prometheus has made one block of those that tell of the same time."""
+    wait_until(lambda: not _overlap(data), "blocks do not overlap", 1200)
+
+
+def _overlap(data: Path) -> bool:
+    try:
+        metas = [json.loads(path.read_text()) for path in data.glob("*/meta.json")]
+    except FileNotFoundError:
+        # One was replaced while it was looked at.
+        return True
+    spans = sorted((meta["minTime"], meta["maxTime"]) for meta in metas)
+    return any(end > start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def _block(

@@ -164,6 +164,12 @@ SUITES = {
             "pytest",
             environment=LAB_PATH,
         ),
+        Suite(
+            "observability",
+            (PYTHON, "tests/acceptance/observability.py", "--record"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
     ),
     "bench": (
         Suite(

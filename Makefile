@@ -15,6 +15,10 @@ setup: ## installs what the other targets need (Debian packages, a Python enviro
 run: setup ## the main job: declare, apply, back up, destroy, restore, compare, on a lab machine
 	@$(PYTHON) tests/demo.py
 
+.PHONY: verify
+verify: setup ## the acceptance, phase by phase, on the machine that `make run` left (PHASE=2: one phase)
+	@cd tests/lab && ../../$(PYTHON) -m odin_lab.cli shell odin odin verify $(if $(PHASE),--phase $(PHASE))
+
 .PHONY: stop
 stop: ## stops every lab machine this checkout's user started, and removes what they left
 	@cd tests/lab && ../../$(PYTHON) -m odin_lab.cli stop

@@ -82,8 +82,8 @@ def main() -> int:
     say(f"\nwhat happened ({tools.duration(time.monotonic() - started)}):\n")
     print(story.table(), flush=True)
     say(
-        "\nthe machine is still running: `make lab-shell` opens a shell on it,"
-        " `make stop` ends and removes it"
+        "\nthe machine is still running: `make verify` tries the acceptance on it,"
+        " `make lab-shell` opens a shell, `make stop` ends and removes it"
     )
     return status
 
@@ -174,6 +174,13 @@ def main_job_on(story: Story, disk: Path, bundle: Path, absent: Collection[str])
     story.row("result", "all equal" if not wrong else f"{len(wrong)} DIFFERENCES")
     for difference in wrong:
         story.row("different", difference)
+
+    # The snapshot that was restored is older than its own record, and than the
+    # record of its drill: as on the day it was new, the machine has neither.
+    with story.step("odin backup now and drill, on the restored machine"):
+        main_job.report(machine, "backup now")
+        proven = main_job.report(machine, "backup drill")
+    story.row("drill again", "passed" if proven["passed"] else "FAILED")
     return 1 if wrong else 0
 
 

@@ -183,6 +183,12 @@ SUITES = {
             "check",
             environment=LAB_PATH,
         ),
+        Suite(
+            "observability",
+            (PYTHON, "tests/acceptance/observability.py", "--record"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
     ),
     "bench": (
         Suite(

@@ -189,6 +189,8 @@ REFUSED = [
     ("prometheus", {"queries": {"concurrency": 0}}, "queries/concurrency", "minimum"),
     ("prometheus", {"podNamespaces": "workloads"}, "podNamespaces", "array"),
     ("prometheus", {"podNamespaces": ["a", "a"]}, "podNamespaces", "equal"),
+    ("prometheus", {"podLimits": {"samples": 0}}, "podLimits/samples", "minimum"),
+    ("prometheus", {"podLimits": {"body": "16"}}, "podLimits/body", "pattern"),
     ("prometheus", {"clusterName": ""}, "clusterName", "pattern"),
     ("prometheus", {"storage": None}, "storage", "missing"),
     (

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from odin_lab import cluster, odin
-from scenarios import phase1, powercut, restore
+from scenarios import disturbed, phase1, phase2, phase3, powercut, restore
 
 
 def parts(bundle: Path) -> list:
@@ -29,6 +29,19 @@ def test_phase1_and_powercut(machines, bundle, tmp_path):
     machine.start()
     phase1.run(machine)
     powercut.run(machine)
+
+
+def test_phase2_phase3_and_prometheus_killed(machines, bundle, tmp_path):
+    machine = machines(
+        "box",
+        identifier="box-observed",
+        parts=parts(bundle),
+        binds={tmp_path: odin.BACKUP_DISK},
+    )
+    machine.start()
+    phase2.run(machine)
+    phase3.run(machine)
+    disturbed.prometheus_killed(machine)
 
 
 def test_restore(machines, bundle, tmp_path):

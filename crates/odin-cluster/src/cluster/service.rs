@@ -8,8 +8,9 @@ use std::fmt;
 use http::Method;
 use serde::de::DeserializeOwned;
 
-use super::{Cluster, Failure};
+use super::{Cluster, Failure, Resource};
 use crate::Error;
+use crate::object::ObjectKey;
 
 /// A named port of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,29 @@ impl Cluster {
     /// As [`Cluster::service_get`].
     pub async fn service_delete(&self, service: Service<'_>, path: &str) -> Result<String, Error> {
         self.service_call(service, Method::DELETE, path, Vec::new()).await
+    }
+
+    /// The address that a Service has inside the cluster; a machine that runs
+    /// pods reaches it too. `None` when there is no such Service, or it has none.
+    ///
+    /// For what the API server's proxy does not pass on: it keeps the header
+    /// `Authorization` to itself.
+    ///
+    /// # Errors
+    /// When the API server cannot be asked.
+    pub async fn service_address(&self, service: Service<'_>) -> Result<Option<String>, Error> {
+        let services = Resource::core("Service", "services", true);
+        let key = ObjectKey {
+            group: String::new(),
+            kind: "Service".to_owned(),
+            namespace: Some(service.namespace.to_owned()),
+            name: service.name.to_owned(),
+        };
+        let found = self.get(&services, &key).await.map_err(|failure| {
+            failure.into_error(&format!("look for the address of the Service {service}"), self)
+        })?;
+        let address = found.as_ref().and_then(|found| found.pointer("/spec/clusterIP")?.as_str());
+        Ok(address.filter(|address| !address.is_empty() && *address != "None").map(str::to_owned))
     }
 
     async fn service_call(

@@ -3,11 +3,19 @@
 //! Every row tries something on this machine. What is not declared is absent,
 //! what this machine cannot show is not proven; neither is ever green.
 
+mod alerts;
+mod dashboards;
 mod gpu;
+mod grafana;
+mod logs;
+mod metrics;
+mod stack;
 
 use std::fmt;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::join;
 use jiff::{SignedDuration, Timestamp};
 use odin_cluster::{Bundle, Cluster, Desired, Settings};
 use odin_model::report::{Report, Row, Verdict};
@@ -16,6 +24,7 @@ use super::{Apply, Outcome, Status};
 use crate::appliance::Appliance;
 use crate::records::Records;
 use crate::{Result, secrets};
+use stack::Stack;
 
 pub(super) async fn verify(appliance: &Appliance, phase: Option<u8>) -> Result<Outcome> {
     let mut report = Report::default();
@@ -23,7 +32,13 @@ pub(super) async fn verify(appliance: &Appliance, phase: Option<u8>) -> Result<O
         phase_one(appliance, &mut report).await;
     }
     if phase.is_none_or(|phase| phase == 2) {
+        let rows: BoxFuture<'_, Vec<Row>> = Box::pin(phase_two(appliance));
+        report.rows.extend(rows.await);
         report.rows.extend(gpu::phase_two(appliance).await);
+    }
+    if phase.is_none_or(|phase| phase == 3) {
+        let rows: BoxFuture<'_, Vec<Row>> = Box::pin(phase_three(appliance));
+        report.rows.extend(rows.await);
     }
     if let Some(phase) = phase
         && report.rows.is_empty()
@@ -46,6 +61,37 @@ async fn phase_one(appliance: &Appliance, report: &mut Report) {
     report.rows.push(backup_fresh(appliance, Timestamp::now()));
     report.rows.push(drill_passed(appliance, Timestamp::now()));
     report.rows.extend(gpu::phase_one(appliance).await);
+}
+
+/// Metrics and dashboards.
+async fn phase_two(appliance: &Appliance) -> Vec<Row> {
+    let stack = match Stack::connect(appliance).await {
+        Ok(stack) => stack,
+        Err(error) => return vec![row(2, "metrics", Verdict::Failed, error.to_string())],
+    };
+    let gpu = appliance.config.gpu.is_some();
+    let (mut rows, dashboards, grafana, object_state) = join!(
+        metrics::rows(&stack, gpu),
+        dashboards::answer(&stack),
+        grafana::rows(appliance, &stack),
+        metrics::object_state(&stack),
+    );
+    rows.push(dashboards);
+    rows.extend(grafana);
+    rows.push(object_state);
+    rows
+}
+
+/// Logs and alerts.
+async fn phase_three(appliance: &Appliance) -> Vec<Row> {
+    let stack = match Stack::connect(appliance).await {
+        Ok(stack) => stack,
+        Err(error) => return vec![row(3, "logs-and-alerts", Verdict::Failed, error.to_string())],
+    };
+    let namespace = appliance.config.verify.probe_namespace.as_deref();
+    let (mut rows, alerts) = join!(logs::rows(&stack, namespace), alerts::rows(&stack));
+    rows.extend(alerts);
+    rows
 }
 
 async fn cluster_rows(appliance: &Appliance) -> Result<Vec<Row>> {

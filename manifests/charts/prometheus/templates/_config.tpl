@@ -214,6 +214,14 @@ scrape_configs:
   # Pods that ask to be scraped. They ask by a label and not by an annotation,
   # because only a label can also open the network to them.
   - job_name: pods
+    {{- with $.Values.podLimits }}
+    target_limit: {{ .targets | int64 }}
+    body_size_limit: {{ .body }}
+    sample_limit: {{ .samples | int64 }}
+    label_limit: {{ .labels | int64 }}
+    label_name_length_limit: {{ .labelNameLength | int64 }}
+    label_value_length_limit: {{ .labelValueLength | int64 }}
+    {{- end }}
     kubernetes_sd_configs:
       - role: pod
         namespaces:

@@ -1,0 +1,1 @@
+"""The monitoring stack while something happens to it."""

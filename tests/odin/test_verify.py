@@ -1,0 +1,100 @@
+"""`odin verify` on a lab machine: which row has which verdict is fixed here.
+
+A row that becomes absent, or one that nobody expected, is a failure too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from scenarios import stack
+
+# A whole run: every row waits for conditions, and all of them for a limited time.
+LONGEST = 90  # seconds
+
+PHASE2 = {
+    "targets-up": "passed",
+    "jobs-found": "passed",
+    "series-fresh": "passed",
+    "retention-set": "passed",
+    "rules-healthy": "passed",
+    "samples-accepted": "passed",
+    "storage-healthy": "passed",
+    "dashboards-answer": "passed",
+    # Cannot be built without Nix, so the overlay `lab` has neither.
+    "grafana-answers": "absent",
+    "grafana-datasources": "absent",
+    "object-state": "absent",
+    # The shared machine declares no GPU; tests/odin/test_gpu.py does.
+    "gpu-metrics": "absent",
+    "gpu-use-by-pod": "absent",
+}
+PHASE3 = {
+    "loki-ready": "absent",
+    "log-retention-set": "absent",
+    "pod-line-arrives": "absent",
+    "journal-line-arrives": "absent",
+    "collector-has-room": "absent",
+    "alertmanager-ready": "passed",
+    "watchdog-fires": "passed",
+    "notifications-sent": "passed",
+    "alert-fires": "passed",
+    "alert-routes": "passed",
+    "alert-deduplicates": "passed",
+    "alert-silenced": "passed",
+    "alert-resolves": "passed",
+}
+
+
+def rows(machine, phase: int) -> dict[str, dict]:
+    """The rows of one run, by their names."""
+    _, text = machine.execute(f"odin verify --phase {phase} --json")
+    return {row["name"]: row for row in json.loads(text)["rows"]}
+
+
+def verdicts(found: dict[str, dict]) -> dict[str, str]:
+    return {name: row["verdict"] for name, row in found.items()}
+
+
+def test_metrics_and_dashboards(box):
+    began = time.monotonic()
+    found = rows(box, 2)
+    assert verdicts(found) == PHASE2, found
+    assert time.monotonic() - began < LONGEST
+    # The evidence says what was seen.
+    assert "apiserver" in found["jobs-found"]["reason"]
+    assert "6h or 128MiB" in found["retention-set"]["reason"]
+    assert "queries" in found["dashboards-answer"]["reason"]
+
+
+def test_alerts(box):
+    began = time.monotonic()
+    found = rows(box, 3)
+    assert verdicts(found) == PHASE3, found
+    assert time.monotonic() - began < LONGEST
+    # The canary left nothing: no alert, and no silence that holds.
+    assert not stack.alerts(box, "OdinVerifyCanary")
+    silences = stack.ask(box, "alertmanager:9093", "/api/v2/silences")
+    states = {one["status"]["state"] for one in silences if one["createdBy"] == "odin verify"}
+    assert states == {"expired"}
+
+
+def test_what_is_down_is_told_and_stops_nothing_else(box):
+    box.succeed("kubectl -n monitoring scale statefulset alertmanager --replicas=0")
+    try:
+        box.wait_until_fails("kubectl -n monitoring get pod alertmanager-0", 60)
+        alerts = rows(box, 3)
+        failed = {name for name, row in alerts.items() if row["verdict"] == "failed"}
+        assert failed == {name for name, verdict in PHASE3.items() if verdict == "passed"}
+        assert all("; next: " in alerts[name]["reason"] for name in failed), alerts
+        box.wait_until_succeeds("odin verify --phase 2 | grep -E '^2  jobs-found +failed'", 60)
+        status, _ = box.execute("odin verify --phase 2")
+        assert status == 1
+        metrics = rows(box, 2)
+        assert metrics["jobs-found"]["reason"].startswith("job alertmanager has no target; next: ")
+        assert metrics["dashboards-answer"]["verdict"] == "passed", metrics
+    finally:
+        box.succeed("kubectl -n monitoring scale statefulset alertmanager --replicas=1")
+        box.succeed("kubectl -n monitoring rollout status statefulset alertmanager --timeout=120s")
+        stack.verified(box, 2)

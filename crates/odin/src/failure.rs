@@ -54,6 +54,16 @@ pub(crate) enum Failure {
         /// Why it failed.
         reason: String,
     },
+    /// A file that was given is not what it should be.
+    #[error("cannot {action}: {reason}")]
+    Input {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        reason: String,
+        /// What to give in its place.
+        hint: &'static str,
+    },
     /// Ctrl-C or SIGTERM, and nothing was waited for.
     #[error("interrupted: {state}")]
     Interrupted {
@@ -72,6 +82,7 @@ impl Failure {
         match self {
             Self::Operation(error) if error.is_usage() => ExitStatus::Usage,
             Self::Remote(failure) if failure.usage => ExitStatus::Usage,
+            Self::Input { .. } => ExitStatus::Usage,
             Self::Interrupted { .. } | Self::Stopped(_) => ExitStatus::Interrupted,
             _ => ExitStatus::Failed,
         }
@@ -81,7 +92,7 @@ impl Failure {
         match self {
             Self::Operation(error) | Self::Stopped(error) => error.hint(),
             Self::Remote(failure) => failure.hint.clone(),
-            Self::Interrupted { hint, .. } => Some((*hint).to_owned()),
+            Self::Input { hint, .. } | Self::Interrupted { hint, .. } => Some((*hint).to_owned()),
             Self::Own { .. } => None,
         }
     }

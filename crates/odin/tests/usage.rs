@@ -111,3 +111,23 @@ fn a_reader_that_goes_away_is_no_panic() {
         .expect("sh runs");
     assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
 }
+
+#[test]
+fn a_promtail_configuration_is_converted_and_the_rest_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("promtail.yaml");
+    let name = file.to_str().expect("UTF-8");
+    let whole = "clients: [{url: 'http://loki:3100/loki/api/v1/push'}]\nscrape_configs:\n\
+                 - {job_name: a, static_configs: [{labels: {__path__: /a.log}}]}\n";
+    std::fs::write(&file, whole).expect("a file");
+    let output = odin(&["logs", "convert", name]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("otlphttp/loki"), "{output:?}");
+    std::fs::write(&file, format!("{whole}limits_config: {{}}\n")).expect("a file");
+    let output = odin(&["logs", "convert", name]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not converted: limits_config: "), "{output:?}");
+    std::fs::write(&file, "receivers: {}").expect("a file");
+    refused(&["logs", "convert", name], 64, &[name, "scrape_configs", "hint:"]);
+    refused(&["logs", "convert", "/nonexistent.yaml"], 64, &["/nonexistent.yaml"]);
+}

@@ -71,8 +71,7 @@ fn one(mut client: Section, name: &str, several: bool, collector: &mut Collector
 /// Promtail gives up a batch after `max_retries`; nothing is given up here.
 fn retry(client: &mut Section, notes: &mut Notes) -> Value {
     let mut retry = json!({ "enabled": true, "max_elapsed_time": "0s" });
-    if let (Some(mut backoff), Some(retry)) =
-        (client.section("backoff_config", notes), retry.as_object_mut())
+    if let (Some(mut backoff), Some(retry)) = (client.section("backoff_config", notes), retry.as_object_mut())
     {
         for (from, to) in [("min_period", "initial_interval"), ("max_period", "max_interval")] {
             if let Some(period) = backoff.text(from, notes) {
@@ -88,9 +87,12 @@ fn retry(client: &mut Section, notes: &mut Notes) -> Value {
 fn tls(client: &mut Section, notes: &mut Notes) -> Option<Value> {
     let mut given = client.section("tls_config", notes)?;
     let mut tls = Map::new();
-    for (from, to) in
-        [("ca_file", "ca_file"), ("cert_file", "cert_file"), ("key_file", "key_file"), ("server_name", "server_name_override")]
-    {
+    for (from, to) in [
+        ("ca_file", "ca_file"),
+        ("cert_file", "cert_file"),
+        ("key_file", "key_file"),
+        ("server_name", "server_name_override"),
+    ] {
         if let Some(value) = given.text(from, notes) {
             tls.insert(to.to_owned(), literal(&value).into());
         }

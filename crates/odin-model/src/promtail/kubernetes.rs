@@ -64,11 +64,7 @@ impl Relabelled {
     }
 }
 
-pub(super) fn relabel(
-    configs: Vec<(String, Value)>,
-    stages: &mut Stages,
-    notes: &mut Notes,
-) -> Relabelled {
+pub(super) fn relabel(configs: Vec<(String, Value)>, stages: &mut Stages, notes: &mut Notes) -> Relabelled {
     let mut relabelled = Relabelled::default();
     for (place, config) in configs {
         let mut config = Section::of(place, config, notes);
@@ -109,7 +105,9 @@ fn one(
                         stages.add_label(target, &value);
                         Ok(())
                     }
-                    _ => Err("only one source label is understood, or none and a fixed replacement".to_owned()),
+                    _ => {
+                        Err("only one source label is understood, or none and a fixed replacement".to_owned())
+                    }
                 };
             };
             let plain = regex.as_deref().is_none_or(|regex| matches!(regex, "(.*)" | "(.+)" | ".*"))
@@ -132,6 +130,7 @@ fn one(
                 return Err("only the whole name of a label is understood".to_owned());
             }
             list.push(json!({ "tag_name": "$$1", "key_regex": "(.*)", "from": "pod" }));
+            stages.any_late = true;
             Ok(())
         }
         "keep" | "drop" => {
@@ -164,7 +163,11 @@ fn rename(
             stages.add_label(target, "${NODE_NAME}");
             Ok(())
         }
-        source => extract(source, &target, relabelled),
+        source => {
+            extract(source, &target, relabelled)?;
+            stages.late.insert(target);
+            Ok(())
+        }
     }
 }
 

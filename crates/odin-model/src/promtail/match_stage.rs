@@ -12,7 +12,7 @@ pub(super) fn convert(stages: &mut Stages, stage: &mut Section, notes: &mut Note
     let Some(text) = stage.text("selector", notes) else {
         return notes.add(stage.place_of("selector"), "it is missing");
     };
-    let conditions = match selector::conditions(&text, &stages.labels) {
+    let conditions = match selector::conditions(&text, |label| stages.place_of(label)) {
         Ok(conditions) => conditions,
         Err(reason) => return notes.add(stage.place_of("selector"), reason),
     };

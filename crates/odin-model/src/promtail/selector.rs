@@ -1,12 +1,14 @@
 //! The selector of a `match` stage, as an expression of the collector.
 
-use std::collections::BTreeMap;
-
-use super::{member, quoted};
+use super::quoted;
 
 /// Reads a selector: matchers of labels, and filters of the line after them.
-/// Gives one condition for each; `labels` says where a label is.
-pub(super) fn conditions(selector: &str, labels: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
+/// Gives one condition for each; `place_of` says where a label is, or why it
+/// is nowhere.
+pub(super) fn conditions(
+    selector: &str,
+    place_of: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<String>, String> {
     let mut rest = selector.trim();
     rest = rest.strip_prefix('{').ok_or("it does not begin with {")?.trim_start();
     let mut found = Vec::new();
@@ -17,7 +19,7 @@ pub(super) fn conditions(selector: &str, labels: &BTreeMap<String, String>) -> R
         let (label, after) = rest.split_at(end);
         let (operator, after) = operator(after.trim_start(), &["=~", "!~", "!=", "="])?;
         let (value, after) = string(after.trim_start())?;
-        let place = labels.get(label).cloned().unwrap_or_else(|| member("resource", label));
+        let place = place_of(label)?;
         found.push(match operator {
             "=" => format!("({place} ?? \"\") == {}", quoted(&value)),
             "!=" => format!("({place} ?? \"\") != {}", quoted(&value)),

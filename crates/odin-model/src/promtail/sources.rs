@@ -64,7 +64,8 @@ fn one(scrape: &mut Section, name: &str, collector: &mut Collector, notes: &mut 
             inputs.extend(static_input(Section::of(place, value, notes), notes));
         }
         for (place, _) in relabel {
-            notes.add(place, "labels of static targets are not relabelled here: write them as they are to be");
+            notes
+                .add(place, "labels of static targets are not relabelled here: write them as they are to be");
         }
     } else {
         for (place, value) in discovered {
@@ -109,7 +110,8 @@ impl Input {
                 let headers = exporter.entry("headers").or_insert_with(|| json!({}));
                 let before = headers.get("X-Scope-OrgID").and_then(Value::as_str).map(str::to_owned);
                 if before.is_some_and(|before| before != tenant) {
-                    notes.add("scrape_configs", format!("the tenant {tenant} is not the one of the exporter"));
+                    notes
+                        .add("scrape_configs", format!("the tenant {tenant} is not the one of the exporter"));
                 } else if let Some(headers) = headers.as_object_mut() {
                     headers.insert("X-Scope-OrgID".to_owned(), literal(&tenant).into());
                 }
@@ -153,9 +155,10 @@ fn static_input(mut config: Section, notes: &mut Notes) -> Option<Input> {
 
 /// The patterns of a path: `{a,b}` are several, as in Promtail.
 fn patterns(path: &str) -> Value {
-    let expanded = match path.split_once('{').and_then(|(before, rest)| {
-        rest.split_once('}').map(|(inside, after)| (before, inside, after))
-    }) {
+    let expanded = match path
+        .split_once('{')
+        .and_then(|(before, rest)| rest.split_once('}').map(|(inside, after)| (before, inside, after)))
+    {
         Some((before, inside, after)) if !before.ends_with('$') => {
             inside.split(',').map(|one| literal(&format!("{before}{one}{after}"))).collect()
         }

@@ -22,6 +22,10 @@ pub(super) struct Stages {
     pub(super) labels: BTreeMap<String, String>,
     /// Conditions of the `match` stages around the present one.
     pub(super) conditions: Vec<String>,
+    /// Labels that the API gives, after the receiver.
+    pub(super) late: BTreeSet<String>,
+    /// Whether the API gives labels of any name.
+    pub(super) any_late: bool,
     /// Tenant of all its lines.
     pub(super) tenant: Option<String>,
     extracted: BTreeSet<String>,
@@ -43,6 +47,19 @@ impl Stages {
         self.operators.push(operator);
     }
 
+    /// Where a label is while the stages run.
+    pub(super) fn place_of(&self, label: &str) -> Result<String, String> {
+        if let Some(place) = self.labels.get(label) {
+            return Ok(place.clone());
+        }
+        if self.late.contains(label) || self.any_late {
+            return Err(format!(
+                "the label {label} comes from the API, after the receiver: use the processor filter or transform"
+            ));
+        }
+        Ok(member("resource", label))
+    }
+
     /// Converts a list of stages.
     pub(super) fn convert(&mut self, stages: Vec<(String, Value)>, notes: &mut Notes) {
         for (place, stage) in stages {
@@ -60,7 +77,9 @@ impl Stages {
         match name {
             "docker" | "cri" => self.container(name),
             "labeldrop" | "labelallow" => self.choose_labels(name, place, &value, notes),
-            "metrics" => notes.add(place, "the collector makes no metrics of lines; a recording rule of Loki does"),
+            "metrics" => {
+                notes.add(place, "the collector makes no metrics of lines; a recording rule of Loki does")
+            }
             "limit" => notes.add(place, "Loki's limits_config limits each stream and tenant"),
             _ => {
                 let mut stage = Section::of(place, value, notes);
@@ -110,7 +129,10 @@ impl Stages {
             return;
         }
         let format = if name == "docker" { "docker" } else { "containerd" };
-        self.push(json!({ "type": "container", "format": format, "add_metadata_from_filepath": false }), None);
+        self.push(
+            json!({ "type": "container", "format": format, "add_metadata_from_filepath": false }),
+            None,
+        );
     }
 
     fn regex(&mut self, stage: &mut Section, notes: &mut Notes) {
@@ -240,14 +262,20 @@ impl Stages {
     }
 
     fn choose_labels(&mut self, name: &str, place: String, value: &Value, notes: &mut Notes) {
-        let Some(labels) = value.as_array().map(|labels| labels.iter().filter_map(scalar).collect::<Vec<_>>())
+        let Some(labels) =
+            value.as_array().map(|labels| labels.iter().filter_map(scalar).collect::<Vec<_>>())
         else {
             return notes.add(place, "it should be a list of labels");
         };
-        let fields: Vec<String> = labels
-            .iter()
-            .map(|label| self.labels.get(label).cloned().unwrap_or_else(|| member("resource", label)))
-            .collect();
+        let mut fields = Vec::new();
+        for label in labels {
+            match self.place_of(&label) {
+                Ok(field) => fields.push(field),
+                // Promtail has it on every line; there is no such label here.
+                Err(_) if label == "filename" => {}
+                Err(reason) => notes.add(place.as_str(), reason),
+            }
+        }
         if name == "labelallow" {
             return self.push(json!({ "type": "retain", "fields": fields }), None);
         }
@@ -279,7 +307,9 @@ impl Stages {
         match (&source, &value, &expression) {
             (_, Some(value), _) => when.push(format!("{place} == {}", quoted(value))),
             (_, None, Some(expression)) => when.push(format!("{place} matches {}", quoted(expression))),
-            (Some(Value::String(name)), None, None) => when.push(format!("{} != nil", member("attributes", name))),
+            (Some(Value::String(name)), None, None) => {
+                when.push(format!("{} != nil", member("attributes", name)))
+            }
             _ => {}
         }
         if let Some(longer) = stage.text("longer_than", notes) {
@@ -289,7 +319,8 @@ impl Stages {
             }
         }
         if stage.take("older_than").is_some() {
-            return notes.add(stage.place_of("older_than"), "Loki's reject_old_samples_max_age refuses old lines");
+            return notes
+                .add(stage.place_of("older_than"), "Loki's reject_old_samples_max_age refuses old lines");
         }
         if when.is_empty() {
             return notes.add(stage.place(), "it says nothing about which lines go");
@@ -345,7 +376,10 @@ impl Stages {
         match template::expression(&text, &source) {
             Ok(expression) => {
                 let field = member("attributes", &source);
-                self.push(json!({ "type": "add", "field": field, "value": format!("EXPR({expression})") }), None);
+                self.push(
+                    json!({ "type": "add", "field": field, "value": format!("EXPR({expression})") }),
+                    None,
+                );
                 self.extracted.insert(source);
             }
             Err(reason) => notes.add(stage.place_of("template"), reason),
@@ -357,7 +391,10 @@ impl Stages {
             Some(tenant) if self.conditions.is_empty() => self.tenant = Some(tenant),
             _ => {
                 stage.ignore(&["source", "label"]);
-                notes.add(stage.place(), "an exporter has one tenant; a tenant of single lines is not converted");
+                notes.add(
+                    stage.place(),
+                    "an exporter has one tenant; a tenant of single lines is not converted",
+                );
             }
         }
     }

@@ -65,12 +65,8 @@ impl Bench {
     }
 
     fn start_with(&self, file_bytes: u64) -> Running {
-        let options = Options {
-            program: self.path("journalctl"),
-            directory: self.path("out"),
-            file_bytes,
-            files: 3,
-        };
+        let options =
+            Options { program: self.path("journalctl"), directory: self.path("out"), file_bytes, files: 3 };
         let sink = open(&options).expect("open");
         let (end, ended) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

@@ -27,7 +27,9 @@ fn files(directory: &Path) -> Vec<(String, String)> {
             (name, fs::read_to_string(&path).expect("text"))
         })
         .collect();
-    found.sort_by_key(|(name, _)| std::cmp::Reverse(name.rsplit('.').next().and_then(|n| n.parse::<u32>().ok())));
+    found.sort_by_key(|(name, _)| {
+        std::cmp::Reverse(name.rsplit('.').next().and_then(|n| n.parse::<u32>().ok()))
+    });
     found
 }
 

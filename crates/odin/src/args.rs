@@ -1,11 +1,15 @@
 //! What a person types. The words of the help are the reference
 //! (docs/reference/cli.md is a snapshot of it).
 
+mod token;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use odin_supervisor::install::disks::Rule;
 use odin_supervisor::operations::{Apply, Request, Restore, Rollback, Upgrade as UpgradeOptions};
+
+pub(crate) use token::Token;
 
 /// Turns a GPU server into an appliance: applies what is declared, backs it up, proves that it restores
 #[derive(Debug, Parser)]
@@ -80,6 +84,9 @@ pub(crate) enum Verb {
     /// GPUs: what there is, how well it is, its metrics
     #[command(subcommand)]
     Gpu(Gpu),
+    /// Tokens of the API over the network: make, list, revoke
+    #[command(subcommand)]
+    Token(Token),
     /// Carry out a job the daemon wrote down; its unit calls this
     #[command(hide = true)]
     Job {
@@ -430,6 +437,7 @@ impl Verb {
             | Self::Bundle(_)
             | Self::Install(_)
             | Self::Gpu(_)
+            | Self::Token(_)
             | Self::Job { .. } => {
                 return None;
             }

@@ -6,6 +6,7 @@ mod config;
 mod gpu;
 mod install;
 mod supervise;
+mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
         Verb::Install(verb) => install::run(verb, arguments.json),
         Verb::Gpu(verb) => gpu::run(verb, arguments),
+        Verb::Token(verb) => token::run(verb, arguments),
         _ => supervised(arguments),
     }
 }

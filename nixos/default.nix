@@ -4,6 +4,7 @@
   imports = [
     ./modules/appliance
     ./modules/supervisor
+    ./modules/api
     ./modules/storage
     ./modules/network
     ./modules/time

@@ -164,12 +164,14 @@ def test_prometheus_configuration(bundle: Bundle, run, tmp_path: Path) -> None:
     account.mkdir()
     for name in ("token", "ca.crt"):
         (account / name).write_text("")
-    assert ACCOUNT in text and "/etc/prometheus/rules" in text
+    (account / "targets.json").write_text("[]")
+    assert ACCOUNT in text and "/etc/prometheus/rules" in text and "/etc/prometheus/odin" in text
     config = tmp_path / "prometheus.yml"
     config.write_text(
         text.replace(ACCOUNT, str(account))
         .replace("/etc/prometheus/rules", str(paths.RULES))
         .replace("/etc/prometheus/local-rules", str(paths.MANIFESTS / "examples"))
+        .replace("/etc/prometheus/odin", str(account))
     )
     done = run("promtool", "check", "config", "--lint=all", "--lint-fatal", config)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -214,10 +216,11 @@ def test_missing_targets_are_those_that_are_scraped(bundle: Bundle) -> None:
     text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
     jobs = {job["job_name"] for job in yaml.safe_load(text)["scrape_configs"]}
     (rule,) = (rule for rule in rules("alert") if rule["alert"] == "TargetMissing")
-    # Prometheus itself has PrometheusNotReady; pods to scrape and GPUs need not
-    # exist, and not every overlay has these two components.
+    # Prometheus itself has PrometheusNotReady; pods to scrape, GPUs and the API of
+    # the supervisor need not exist, and not every overlay has the last two.
     named = set(re.findall(r'job="([a-z-]+)"', rule["expr"]))
-    assert named == jobs - {"prometheus", "pods", "gpu", "grafana", "kube-state-metrics"}
+    optional = {"pods", "gpu", "odin", "grafana", "kube-state-metrics"}
+    assert named == jobs - {"prometheus"} - optional
 
 
 def test_alertmanager_configuration(bundle: Bundle, run, tmp_path: Path) -> None:

@@ -20,6 +20,13 @@
       allowPrune = [ "PersistentVolumeClaim/monitoring/data-prometheus-0" ];
       takeOver = [ "ConfigMap/kube-system/coredns" ];
     };
+    api = {
+      names = [
+        "gpu-01.example.org"
+        "10.0.0.11"
+      ];
+      open = true;
+    };
     backup = {
       copies = [
         {

@@ -60,10 +60,18 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<Option<Tasks>> {
     Ok(Some([tokio::spawn(serving), tokio::spawn(keep_fresh(Arc::clone(shared), certificate))]))
 }
 
-/// Looks after certificate and scrape token for ever.
+/// Looks after certificate and scrape token for ever; also after each operation
+/// that may have changed them: a restore brings an older token.
 async fn keep_fresh(shared: Arc<Shared>, certificate: Arc<Certificate>) {
+    let mut changed = shared.changed.subscribe();
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = changed.changed() => {}
+        }
+        if shared.restoring.load(std::sync::atomic::Ordering::SeqCst) {
+            continue;
+        }
         let now = Timestamp::now();
         match certificate.renew(tls::names(&shared.appliance), now) {
             Ok(true) => tracing::info!("the server certificate was made anew"),

@@ -12,6 +12,7 @@ pub mod install;
 mod mig;
 mod restore;
 pub(crate) mod status;
+pub mod token;
 mod upgrade;
 mod verify;
 

@@ -41,7 +41,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 
 /// The Secret as it is to be; none where nothing listens.
 pub(crate) fn secret(appliance: &Appliance) -> Option<DeclaredSecret> {
-    appliance.config.api.as_ref()?;
+    appliance.config.api.as_ref().filter(|api| api.scrape)?;
     let mut data = BTreeMap::new();
     for key in [TARGETS, TOKEN, CERTIFICATE] {
         data.insert(key.to_owned(), fs::read(file(appliance, key)).ok()?);
@@ -56,7 +56,9 @@ pub(crate) fn secret(appliance: &Appliance) -> Option<DeclaredSecret> {
 /// # Errors
 /// When a value cannot be made or kept.
 pub(crate) fn refresh(appliance: &Appliance, authority: &Authority, now: Timestamp) -> Result<bool> {
-    if appliance.config.api.is_none() || appliance.config.host.role == Role::Agent {
+    let wanted = appliance.config.api.as_ref().is_some_and(|api| api.scrape);
+    // An agent does not apply.
+    if !wanted || appliance.config.host.role == Role::Agent {
         return Ok(false);
     }
     let tokens = Tokens::of(appliance);
@@ -121,7 +123,7 @@ mod tests {
     fn appliance(directory: &tempfile::TempDir, listen: &str) -> Appliance {
         let mut config = Config::default();
         config.host.state_dir = directory.path().to_owned();
-        config.api = Some(Api { listen: listen.into(), names: Vec::new() });
+        config.api = Some(Api { listen: listen.into(), ..Api::default() });
         Appliance { config, site_keys: Vec::new(), file: "odin.toml".into() }
     }
 

@@ -2,6 +2,7 @@
 //! (docs/reference/cli.md is a snapshot of it).
 
 mod logs;
+mod token;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use odin_supervisor::install::disks::Rule;
 use odin_supervisor::operations::{Apply, Request, Restore, Rollback, Upgrade as UpgradeOptions};
 
 pub(crate) use logs::Logs;
+pub(crate) use token::Token;
 
 /// Turns a GPU server into an appliance: applies what is declared, backs it up, proves that it restores
 #[derive(Debug, Parser)]
@@ -87,6 +89,9 @@ pub(crate) enum Verb {
     /// Logs of this machine, as a collector reads them
     #[command(subcommand)]
     Logs(Logs),
+    /// Tokens of the API over the network: make, list, revoke
+    #[command(subcommand)]
+    Token(Token),
     /// Carry out a job the daemon wrote down; its unit calls this
     #[command(hide = true)]
     Job {
@@ -438,6 +443,7 @@ impl Verb {
             | Self::Install(_)
             | Self::Gpu(_)
             | Self::Logs(_)
+            | Self::Token(_)
             | Self::Job { .. } => {
                 return None;
             }

@@ -7,6 +7,7 @@ mod gpu;
 mod install;
 mod logs;
 mod supervise;
+mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
         Verb::Install(verb) => install::run(verb, arguments.json),
         Verb::Gpu(verb) => gpu::run(verb, arguments),
         Verb::Logs(verb) => logs::run(verb, arguments),
+        Verb::Token(verb) => token::run(verb, arguments),
         _ => supervised(arguments),
     }
 }

@@ -17,11 +17,14 @@ pub struct Api {
     /// certificate. Its host name, `localhost`, `odin` and the address of its
     /// node are there anyway.
     pub names: Vec<String>,
+    /// Whether the cluster's Prometheus scrapes this supervisor. Of several
+    /// servers one has it: they share the Secret that it needs.
+    pub scrape: bool,
 }
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: "0.0.0.0:9480".to_owned(), names: Vec::new() }
+        Self { listen: "0.0.0.0:9480".to_owned(), names: Vec::new(), scrape: true }
     }
 }
 
@@ -65,7 +68,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_listened_on_or_certified_is_refused() {
-        let with = |listen: &str, name: &str| Api { listen: listen.into(), names: vec![name.into()] };
+        let with = |listen: &str, name: &str| Api {
+            listen: listen.into(),
+            names: vec![name.into()],
+            ..Api::default()
+        };
         assert_eq!(with("[::]:9480", "gpu-01.example.org").validate(), Ok(()));
         assert_eq!(with("0.0.0.0:9480", "2001:db8::1").validate(), Ok(()));
         for (listen, name, key) in [

@@ -23,7 +23,7 @@ use crate::operations::STATE_NAMESPACE;
 use crate::operations::status::{self, Report};
 use crate::records::Records;
 use crate::tokens::{Refusal, Tokens};
-use crate::{gpu, secrets};
+use crate::{gpu, operations, secrets};
 
 /// How long a silent part of the cluster is waited for.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(5) };
@@ -37,8 +37,6 @@ const CHARTS: Duration = Duration::from_secs(10);
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// Refusals that are remembered for it.
 const REMEMBERED: usize = 1024;
-/// File of what was done with tokens, one JSON object a line.
-pub(crate) const TOKEN_FILE: &str = "tokens.jsonl";
 
 const PROMETHEUS: Service<'static> = Service { namespace: "monitoring", name: "prometheus", port: "http" };
 const ALERTMANAGER: Service<'static> = Service { namespace: "monitoring", name: "alertmanager", port: "http" };
@@ -192,7 +190,7 @@ impl Facts {
         }
         tracing::info!(event, name, %peer, "token");
         let line = Line { time: Timestamp::now(), event, name, peer };
-        if let Err(error) = Records::of(&self.shared.appliance).append(TOKEN_FILE, &line) {
+        if let Err(error) = Records::of(&self.shared.appliance).append(operations::token::FILE, &line) {
             tracing::error!(%error, "cannot keep that a token was used");
         }
     }

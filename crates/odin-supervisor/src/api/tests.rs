@@ -35,7 +35,7 @@ impl Server {
         let mut config = Config::default();
         config.host.state_dir = state.path().to_owned();
         config.host.kubeconfig = state.path().join("no-kubeconfig");
-        config.api = Some(Api { listen: "127.0.0.1:0".into(), names: Vec::new() });
+        config.api = Some(Api { listen: "127.0.0.1:0".into(), ..Api::default() });
         let appliance = Appliance { config, site_keys: Vec::new(), file: "odin.toml".into() };
         let bound = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = bound.local_addr().expect("an address");

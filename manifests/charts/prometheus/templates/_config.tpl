@@ -103,6 +103,20 @@ scrape_configs:
       - source_labels: [__meta_kubernetes_node_name]
         target_label: instance
 
+  # The supervisor of a node that has its API on. Where it listens, its token and
+  # its authority's certificate come with one Secret, which the supervisor makes:
+  # without it there is no target, and nothing is missing.
+  - job_name: odin
+    scheme: https
+    authorization:
+      credentials_file: {{ include "prometheus.odin" . }}/token
+    tls_config:
+      ca_file: {{ include "prometheus.odin" . }}/ca.crt
+      server_name: odin
+    file_sd_configs:
+      - files: [{{ include "prometheus.odin" . }}/targets.json]
+        refresh_interval: 1m
+
   # One endpoint for the control plane. In K3s all its parts are one process with
   # one registry, and each of its ports answers with the same series; `keep` below
   # takes each family from one job only.
@@ -255,6 +269,11 @@ scrape_configs:
         target_label: __metrics_path__
       {{- include "prometheus.podLabels" $ | nindent 6 }}
   {{- end }}
+{{- end }}
+
+{{/* Where the Secret of the supervisor is mounted. */}}
+{{- define "prometheus.odin" -}}
+/etc/prometheus/odin
 {{- end }}
 
 {{/* Keeps one named port of one Service: (list NAME PORT). */}}

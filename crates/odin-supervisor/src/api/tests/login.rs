@@ -18,7 +18,7 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
     for (path, status) in [("/history", 200), ("/backups", 200), ("/api/v1/drills", 200), ("/metrics", 401)] {
         assert_eq!(server.client.get(path, &cookie).await.status, status, "{path}");
     }
-    let file = server.appliance.history_dir().join(facts::TOKEN_FILE);
+    let file = server.appliance.history_dir().join(crate::operations::token::FILE);
     let kept = std::fs::read_to_string(file).expect("the audit");
     assert!(kept.contains("\"event\":\"login\"") && kept.contains("\"name\":\"laptop\""), "{kept}");
     server.tokens.revoke("laptop").expect("revoked");

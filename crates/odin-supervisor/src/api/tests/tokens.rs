@@ -95,7 +95,7 @@ async fn refusals_are_counted_and_those_of_known_tokens_kept() {
     assert!(page.contains("odin_api_refused_tokens_total{reason=\"scope\"} 2"), "{page}");
     assert!(page.contains("odin_api_refused_tokens_total{reason=\"unknown\"} 1"), "{page}");
     assert!(page.contains("odin_api_requests_total{code=\"403\"} 2"), "{page}");
-    let file = server.appliance.history_dir().join(facts::TOKEN_FILE);
+    let file = server.appliance.history_dir().join(crate::operations::token::FILE);
     let kept = std::fs::read_to_string(file).expect("the audit");
     assert_eq!(kept.matches("refused-scope").count(), 1, "once a minute: {kept}");
     assert!(kept.contains("\"name\":\"reader\"") && !kept.contains("odin_"), "{kept}");

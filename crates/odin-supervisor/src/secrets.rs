@@ -33,7 +33,7 @@ pub(crate) fn of(appliance: &Appliance) -> Result<Vec<DeclaredSecret>> {
 /// # Errors
 /// When a file is missing, empty or too large, or a generated value cannot be
 /// kept. The error names the secret, never its value.
-fn resolve(declared: &[Secret], credentials_dir: &Path) -> Result<Vec<DeclaredSecret>> {
+pub(crate) fn resolve(declared: &[Secret], credentials_dir: &Path) -> Result<Vec<DeclaredSecret>> {
     let mut secrets: BTreeMap<(&str, &str), BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     for secret in declared {
         let value = value_of(secret, credentials_dir)?;

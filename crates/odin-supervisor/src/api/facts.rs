@@ -39,7 +39,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 1024;
 
 const PROMETHEUS: Service<'static> = Service { namespace: "monitoring", name: "prometheus", port: "http" };
-const ALERTMANAGER: Service<'static> = Service { namespace: "monitoring", name: "alertmanager", port: "http" };
+const ALERTMANAGER: Service<'static> =
+    Service { namespace: "monitoring", name: "alertmanager", port: "http" };
 
 /// Metrics that are charted, with their unit and what they are called.
 pub(super) const CHARTED: [(&str, &str, &str); 4] = [

@@ -93,7 +93,8 @@ fn show_with(status: StatusCode, template: &impl Template) -> Response {
         Ok(text) => (status, Html(text)).into_response(),
         Err(error) => {
             let problem = format!("the page cannot be made: {error}");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, problem, "the API has the same facts").into_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, problem, "the API has the same facts")
+                .into_response()
         }
     }
 }
@@ -174,9 +175,9 @@ async fn gpus(State(facts): State<Arc<Facts>>) -> Response {
     };
     let charted = fleet.gpus.into_iter().map(|gpu| {
         let values = series.get(&gpu.uuid);
-        let charts = CHARTED.iter().filter_map(|(metric, unit, title)| {
-            Sparkline::new(title, unit, values?.values.get(*metric)?)
-        });
+        let charts = CHARTED
+            .iter()
+            .filter_map(|(metric, unit, title)| Sparkline::new(title, unit, values?.values.get(*metric)?));
         ChartedGpu { charts: charts.collect(), gpu }
     });
     show(&GpusPage {

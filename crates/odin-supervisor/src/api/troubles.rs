@@ -21,11 +21,17 @@ pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
                 add(format!("node {} is not ready: {}", node.name, node.reason), "kubectl describe node");
             }
             if cluster.incomplete {
-                add("an apply did not end well".to_owned(), "odin apply takes it up again and says what fails");
+                add(
+                    "an apply did not end well".to_owned(),
+                    "odin apply takes it up again and says what fails",
+                );
             }
             match &report.bundle {
                 Seen::Unknown { unknown } => {
-                    add(format!("the declared bundle cannot be read: {unknown}"), "odin bundle lint /etc/odin/bundle");
+                    add(
+                        format!("the declared bundle cannot be read: {unknown}"),
+                        "odin bundle lint /etc/odin/bundle",
+                    );
                 }
                 Seen::Known(bundle) if bundle.digest != cluster.digest && report.undone.is_none() => {
                     add(
@@ -81,9 +87,11 @@ pub(super) fn of_parts(
         }
     }
     if let Some(gpus) = gpus {
-        let of_gpus = gpus.gpus.iter().flat_map(|gpu| gpu.findings.iter().map(move |found| (Some(gpu.index), found)));
+        let of_gpus =
+            gpus.gpus.iter().flat_map(|gpu| gpu.findings.iter().map(move |found| (Some(gpu.index), found)));
         let of_machine = gpus.findings.iter().map(|found| (None, found));
-        for (index, finding) in of_gpus.chain(of_machine).filter(|(_, finding)| finding.verdict != "healthy") {
+        for (index, finding) in of_gpus.chain(of_machine).filter(|(_, finding)| finding.verdict != "healthy")
+        {
             let whose = index.map_or_else(|| "GPUs".to_owned(), |index| format!("GPU {index}"));
             found.push(Trouble {
                 what: format!("{whose}: {}: {}", finding.name, finding.evidence),

@@ -165,11 +165,11 @@ mod tests {
         metrics.operation("apply", true);
         metrics.operation("backup-now", false);
         let appliance = appliance(state.path(), "");
-        let text = metrics.render(&appliance);
+        let text = metrics.render(&appliance, &Traffic::default());
         assert!(text.contains("odin_operation_last_succeeded{operation=\"apply\"} 1\n"), "{text}");
         assert!(text.contains("odin_operation_last_succeeded{operation=\"backup-now\"} 0\n"), "{text}");
         metrics.operation("backup-now", true);
-        let text = metrics.render(&appliance);
+        let text = metrics.render(&appliance, &Traffic::default());
         assert!(text.contains("odin_operation_last_succeeded{operation=\"backup-now\"} 1\n"), "{text}");
     }
 
@@ -177,14 +177,14 @@ mod tests {
     fn ages_are_told_where_they_are_declared() {
         let state = tempfile::tempdir().expect("a directory");
         let metrics = Metrics::default();
-        let none = metrics.render(&appliance(state.path(), ""));
+        let none = metrics.render(&appliance(state.path(), ""), &Traffic::default());
         assert!(!none.contains("maximum_age"), "{none}");
         let backup = "[backup]\npassword-file = \"/p\"\nmaximum-age = \"2h\"";
-        let unscheduled = metrics.render(&appliance(state.path(), backup));
+        let unscheduled = metrics.render(&appliance(state.path(), backup), &Traffic::default());
         assert!(unscheduled.contains("odin_backup_maximum_age_seconds 7200"), "{unscheduled}");
         assert!(!unscheduled.contains("odin_drill_maximum_age"), "{unscheduled}");
         let drilled = format!("{backup}\n[backup.drill]\nschedule = \"0 4 * * 0\"");
-        let scheduled = metrics.render(&appliance(state.path(), &drilled));
+        let scheduled = metrics.render(&appliance(state.path(), &drilled), &Traffic::default());
         assert!(scheduled.contains("odin_drill_maximum_age_seconds 691200"), "{scheduled}");
     }
 }

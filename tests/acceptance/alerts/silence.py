@@ -43,6 +43,7 @@ class Watched:
     """What was seen; names of alerts and in how many looks."""
 
     minutes: float
+    commit: str
     looks: int = 0
     firing: dict[str, int] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
@@ -83,7 +84,7 @@ def watch(box: Box, minutes: float) -> Watched:
     while EXPECTED not in {alert["labels"]["alertname"] for alert in box.alerts()}:
         assert time.monotonic() < deadline, "Alertmanager has not got the Watchdog in 120 s"
         time.sleep(1)
-    seen = Watched(minutes)
+    seen = Watched(minutes, record.commit())
     end = time.monotonic() + minutes * 60
     while time.monotonic() < end:
         look(box, seen)
@@ -118,7 +119,7 @@ def write(seen: Watched) -> None:
     binary = hashlib.sha256(odin.binary().read_bytes()).hexdigest()[:12]
     lines = [
         f"Taken {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC at commit"
-        f" {record.commit()} (SHA-256 of the program: {binary}...), by"
+        f" {seen.commit} (SHA-256 of the program: {binary}...), by"
         " `tests/acceptance/quiet.py`, on a lab machine of 2 cores that other work shared,"
         " with the lab overlay and three pods that write and compute. Begun as soon as the"
         " bundle was in force; whatever Prometheus or Alertmanager had firing at a look counts.",

@@ -54,7 +54,7 @@ def table(times: Times) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(times: Times, seed: int, load: float) -> None:
+def write(times: Times, seed: int, load: float, commit: str) -> None:
     """Replaces the chapter of docs/performance.md."""
     wrong = missed(times)
     verdict = "Goals met." if not wrong else f"Goals **missed**: {'; '.join(wrong)}."
@@ -65,7 +65,7 @@ def write(times: Times, seed: int, load: float) -> None:
         f" Goal: p99 at most {LIMIT:g} s, never above {CAP:g} s.\n\n"
         f"{table(times)}\n{verdict}\n\n"
         f"Taken {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC at commit"
-        f" {record.commit()}, seed {seed}, by `tests/acceptance/faults.py`, on a lab machine;"
+        f" {commit}, seed {seed}, by `tests/acceptance/faults.py`, on a lab machine;"
         f" load average {load:.1f} on {os.cpu_count()} cores when it began.\n"
     )
     record.replace(PAGE, MARKS, text)

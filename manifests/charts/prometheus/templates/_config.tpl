@@ -36,6 +36,7 @@ scrape_configs:
       - targets: ["localhost:9090"]
 
   - job_name: alertmanager
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:
@@ -45,6 +46,7 @@ scrape_configs:
       {{- include "prometheus.podLabels" . | nindent 6 }}
 
   - job_name: node-exporter
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:
@@ -91,6 +93,7 @@ scrape_configs:
   # its endpoints: those that say they have GPUs. Its own labels `namespace` and
   # `pod` tell who has a GPU, and no label of the target takes their place.
   - job_name: gpu
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: node
     relabel_configs:
@@ -192,6 +195,7 @@ scrape_configs:
         regex: name
 
   - job_name: coredns
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:

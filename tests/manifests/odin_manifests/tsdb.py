@@ -21,7 +21,7 @@ from pathlib import Path
 import yaml
 from odin_lab import process, tools
 
-from odin_manifests import dashboards, paths, synthetic
+from odin_manifests import dashboards, paths
 from odin_manifests.prometheus import free_port, wait_until
 from odin_manifests.synthetic import END, Line
 
@@ -183,8 +183,3 @@ def _result(url: str, kind: str, parameters: dict[str, object]) -> list[dict]:
             return json.load(answer)["data"]["result"]
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{parameters['query']}: {error.read().decode()}") from error
-
-
-def box(directory: Path, hours: int) -> Path:
-    """The blocks of the synthetic box."""
-    return write(directory, synthetic.lines(synthetic.Box()), hours)

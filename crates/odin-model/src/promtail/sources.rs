@@ -27,7 +27,9 @@ const ELSEWHERE: [(&str, &str); 8] = [
 
 pub(super) fn convert(top: &mut Section, collector: &mut Collector, notes: &mut Notes) {
     let mut names: Vec<String> = Vec::new();
-    for (place, value) in top.list("scrape_configs", notes) {
+    let scrapes = top.list("scrape_configs", notes);
+    let alone = scrapes.len() == 1;
+    for (place, value) in scrapes {
         let mut scrape = Section::of(place, value, notes);
         let job = scrape.text("job_name", notes).unwrap_or_else(|| "job".to_owned());
         let mut name: String =
@@ -36,7 +38,7 @@ pub(super) fn convert(top: &mut Section, collector: &mut Collector, notes: &mut 
             name.push('_');
         }
         names.push(name.clone());
-        one(&mut scrape, &name, collector, notes);
+        one(&mut scrape, &name, alone, collector, notes);
         scrape.finish(notes, "the collector's receiver has no such setting");
     }
 }
@@ -48,7 +50,7 @@ struct Input {
     relabelled: Relabelled,
 }
 
-fn one(scrape: &mut Section, name: &str, collector: &mut Collector, notes: &mut Notes) {
+fn one(scrape: &mut Section, name: &str, alone: bool, collector: &mut Collector, notes: &mut Notes) {
     // In Promtail it only says that lines are read as a container wrote them.
     scrape.ignore(&["entry_parser"]);
     let stages = scrape.list("pipeline_stages", notes);
@@ -87,7 +89,13 @@ fn one(scrape: &mut Section, name: &str, collector: &mut Collector, notes: &mut 
         let name = if index == 0 { name.to_owned() } else { format!("{name}_{}", index + 1) };
         // What cannot be converted is named once, not for each target.
         let mut again = Notes::default();
-        input.build(&name, stages.clone(), collector, if index == 0 { &mut *notes } else { &mut again });
+        input.build(
+            &name,
+            stages.clone(),
+            alone,
+            collector,
+            if index == 0 { &mut *notes } else { &mut again },
+        );
     }
 }
 
@@ -96,6 +104,7 @@ impl Input {
         mut self,
         name: &str,
         stages: Vec<(String, Value)>,
+        alone: bool,
         collector: &mut Collector,
         notes: &mut Notes,
     ) {
@@ -105,16 +114,11 @@ impl Input {
             collector.processors.insert(processor.clone(), value);
             processors.push(processor);
         }
-        if let Some(tenant) = self.stages.tenant.clone() {
-            for exporter in collector.exporters.values_mut().filter_map(Value::as_object_mut) {
-                let headers = exporter.entry("headers").or_insert_with(|| json!({}));
-                let before = headers.get("X-Scope-OrgID").and_then(Value::as_str).map(str::to_owned);
-                if before.is_some_and(|before| before != tenant) {
-                    notes
-                        .add("scrape_configs", format!("the tenant {tenant} is not the one of the exporter"));
-                } else if let Some(headers) = headers.as_object_mut() {
-                    headers.insert("X-Scope-OrgID".to_owned(), literal(&tenant).into());
-                }
+        if let Some((tenant, place)) = self.stages.tenant.take() {
+            if alone {
+                set_tenant(&tenant, collector);
+            } else {
+                notes.add(place, "the exporter is that of all scrape configurations, and has one tenant");
             }
         }
         self.files.insert("start_at".to_owned(), "beginning".into());
@@ -131,6 +135,15 @@ impl Input {
         let mut files = Map::new();
         files.insert("include".to_owned(), include);
         Self { files, stages: Stages::default(), relabelled: Relabelled::default() }
+    }
+}
+
+fn set_tenant(tenant: &str, collector: &mut Collector) {
+    for exporter in collector.exporters.values_mut().filter_map(Value::as_object_mut) {
+        let headers = exporter.entry("headers").or_insert_with(|| json!({}));
+        if let Some(headers) = headers.as_object_mut() {
+            headers.insert("X-Scope-OrgID".to_owned(), literal(tenant).into());
+        }
     }
 }
 

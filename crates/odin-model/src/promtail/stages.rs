@@ -26,8 +26,8 @@ pub(super) struct Stages {
     pub(super) late: BTreeSet<String>,
     /// Whether the API gives labels of any name.
     pub(super) any_late: bool,
-    /// Tenant of all its lines.
-    pub(super) tenant: Option<String>,
+    /// Tenant of all its lines, and the place that says so.
+    pub(super) tenant: Option<(String, String)>,
     extracted: BTreeSet<String>,
     kept: BTreeSet<String>,
 }
@@ -388,7 +388,9 @@ impl Stages {
 
     fn set_tenant(&mut self, stage: &mut Section, notes: &mut Notes) {
         match stage.text("value", notes) {
-            Some(tenant) if self.conditions.is_empty() => self.tenant = Some(tenant),
+            Some(tenant) if self.conditions.is_empty() => {
+                self.tenant = Some((tenant, stage.place().to_owned()))
+            }
             _ => {
                 stage.ignore(&["source", "label"]);
                 notes.add(

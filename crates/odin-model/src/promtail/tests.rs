@@ -77,6 +77,8 @@ fn a_host_is_converted_but_for_what_is_named() {
             "scrape_configs[0].journal.max_age",
             "scrape_configs[1].pipeline_stages[8].metrics",
             "scrape_configs[2].pipeline_stages[4].limit",
+            // The exporter is that of all.
+            "scrape_configs[2].pipeline_stages[3].tenant",
             "scrape_configs[3].syslog",
         ]
     );
@@ -86,7 +88,7 @@ fn a_host_is_converted_but_for_what_is_named() {
     );
     assert_eq!(collector["receivers"]["filelog/journal"]["include"], json!([sources_journal()]));
     assert_eq!(collector["exporters"]["otlphttp/loki"]["auth"]["authenticator"], "basicauth/loki");
-    assert_eq!(collector["exporters"]["otlphttp/loki"]["headers"]["X-Scope-OrgID"], "apps");
+    assert!(collector["exporters"]["otlphttp/loki"].get("headers").is_none());
     assert_eq!(
         collector["extensions"]["basicauth/loki"]["client_auth"],
         json!({ "username": "host", "password_file": "/etc/promtail/password" })

@@ -75,9 +75,10 @@ pub(crate) struct Field {
 impl ApplyRecord {
     fn of(operation: &str, changes: &ChangeSet, time: Timestamp) -> Self {
         let changed = || changes.entries.iter().filter(|entry| entry.verb != Verb::Unchanged);
-        let troubles = changes.components.iter().filter(|component| {
-            matches!(component.state, ComponentState::Failed | ComponentState::Skipped)
-        });
+        let troubles = changes
+            .components
+            .iter()
+            .filter(|component| matches!(component.state, ComponentState::Failed | ComponentState::Skipped));
         Self {
             time,
             seconds: changes.took.as_secs_f64(),

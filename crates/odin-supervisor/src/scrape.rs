@@ -110,7 +110,8 @@ fn targets(appliance: &Appliance) -> Option<String> {
 /// The address this machine speaks from. That of the route into nothing that a
 /// machine without a cable has (docs.k3s.io, installation/airgap) is none.
 fn routed() -> Option<IpAddr> {
-    let is_real = |address: &IpAddr| !matches!(address, IpAddr::V4(v4) if v4.is_documentation() || v4.is_loopback());
+    let is_real =
+        |address: &IpAddr| !matches!(address, IpAddr::V4(v4) if v4.is_documentation() || v4.is_loopback());
     ["192.0.2.1:9", "[2001:db8::1]:9"].into_iter().filter_map(address_towards).find(is_real)
 }
 

@@ -106,10 +106,12 @@ impl Authority {
         };
         let (certificate, key) = made().map_err(attempt)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
-        CertifiedKey::from_der(vec![certificate], key, &ring::default_provider()).map_err(|error| Error::Host {
-            action: "use the server certificate".to_owned(),
-            reason: error.to_string(),
-            hint: "restart odin.service",
+        CertifiedKey::from_der(vec![certificate], key, &ring::default_provider()).map_err(|error| {
+            Error::Host {
+                action: "use the server certificate".to_owned(),
+                reason: error.to_string(),
+                hint: "restart odin.service",
+            }
         })
     }
 }
@@ -131,7 +133,11 @@ fn authority() -> CertificateParams {
 
 fn wrong(path: &Path) -> impl FnOnce(rcgen::Error) -> Error {
     let path: PathBuf = path.to_owned();
-    move |error| Error::State { action: "make or use", path, source: std::io::Error::other(error.to_string()) }
+    move |error| Error::State {
+        action: "make or use",
+        path,
+        source: std::io::Error::other(error.to_string()),
+    }
 }
 
 /// A server certificate that follows the time and the machine's names.

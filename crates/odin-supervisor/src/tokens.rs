@@ -249,7 +249,8 @@ impl Tokens {
         let is = |kept: &str| bool::from(kept.as_bytes().ct_eq(given.as_bytes()));
         let mut found = None;
         for token in self.list().unwrap_or_default() {
-            let by_before = token.before.as_ref().is_some_and(|before| is(&before.sha256) & (now < before.until));
+            let by_before =
+                token.before.as_ref().is_some_and(|before| is(&before.sha256) & (now < before.until));
             if is(&token.sha256) | by_before {
                 found = Some(token);
             }
@@ -309,7 +310,9 @@ fn random(directory: &Path) -> Result<String> {
     make_private_dir(directory)?;
     let mut bytes = [0; RANDOM_BYTES];
     let source = Path::new("/dev/urandom");
-    fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::state("read", source))?;
+    fs::File::open(source)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(Error::state("read", source))?;
     Ok(bytes.iter().fold(PREFIX.to_owned(), |text, byte| format!("{text}{byte:02x}")))
 }
 

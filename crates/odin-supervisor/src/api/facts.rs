@@ -39,7 +39,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 1024;
 
 const PROMETHEUS: Service<'static> = Service { namespace: "monitoring", name: "prometheus", port: "http" };
-const ALERTMANAGER: Service<'static> = Service { namespace: "monitoring", name: "alertmanager", port: "http" };
+const ALERTMANAGER: Service<'static> =
+    Service { namespace: "monitoring", name: "alertmanager", port: "http" };
 
 /// Metrics that are charted, with their unit and what they are called.
 pub(super) const CHARTED: [(&str, &str, &str); 4] = [
@@ -103,6 +104,12 @@ impl Facts {
         self.shared.appliance.name()
     }
 
+    /// Whether backups are declared.
+    pub(super) fn backs_up(&self) -> bool {
+        self.shared.appliance.config.backup.is_some()
+    }
+
+    /// What `odin status` sees.
     pub(super) async fn status(&self) -> Found<Report> {
         kept(&self.status, STATUS, async {
             status::look(&self.shared.appliance).await.map_err(|error| Problem::from(&error))

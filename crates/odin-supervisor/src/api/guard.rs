@@ -151,7 +151,11 @@ pub(super) fn check(facts: &Facts, secret: &str, scope: Scope, peer: IpAddr) -> 
         ),
         Refusal::Expired { .. } => (
             "expired",
-            Problem::new(StatusCode::UNAUTHORIZED, "this token has expired", "`odin token create` makes another"),
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "this token has expired",
+                "`odin token create` makes another",
+            ),
         ),
         Refusal::Scope { has, .. } => (
             "scope",

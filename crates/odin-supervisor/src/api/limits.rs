@@ -77,7 +77,8 @@ impl Gate {
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = open.get(&peer).copied().unwrap_or_default();
-        if open.values().sum::<usize>() >= self.limits.connections || of_one >= self.limits.connections_of_one {
+        if open.values().sum::<usize>() >= self.limits.connections || of_one >= self.limits.connections_of_one
+        {
             return None;
         }
         open.insert(peer, of_one + 1);
@@ -114,8 +115,9 @@ impl Rate {
     pub(super) fn admits(&self, peer: IpAddr, now: Instant) -> bool {
         let Limits { rate, burst, .. } = self.limits;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled =
-            |(level, at): (f64, Instant)| (level + now.saturating_duration_since(at).as_secs_f64() * rate).min(burst);
+        let filled = |(level, at): (f64, Instant)| {
+            (level + now.saturating_duration_since(at).as_secs_f64() * rate).min(burst)
+        };
         if buckets.len() >= REMEMBERED {
             // A full bucket is as good as none.
             buckets.retain(|_, bucket| filled(*bucket) < burst);
@@ -155,7 +157,10 @@ mod tests {
         let rate = Rate::new(Limits { rate: 2.0, burst: 3.0, ..Limits::default() });
         let now = Instant::now();
         let admitted = |at: Duration| rate.admits(peer(1), now + at);
-        assert_eq!((0..5).map(|_| admitted(Duration::ZERO)).collect::<Vec<_>>(), [true, true, true, false, false]);
+        assert_eq!(
+            (0..5).map(|_| admitted(Duration::ZERO)).collect::<Vec<_>>(),
+            [true, true, true, false, false]
+        );
         assert!(rate.admits(peer(2), now), "another address");
         assert!(admitted(Duration::from_millis(500)));
         assert!(!admitted(Duration::from_millis(500)));

@@ -46,10 +46,12 @@ impl Modify for Schemes {
         let components = document.components.get_or_insert_default();
         for scope in ["read", "metrics"] {
             let mut bearer = Http::new(HttpAuthScheme::Bearer);
-            bearer.description = Some(format!("A token of scope `{scope}`: `odin token create NAME --scope {scope}`"));
+            bearer.description =
+                Some(format!("A token of scope `{scope}`: `odin token create NAME --scope {scope}`"));
             components.add_security_scheme(scope, SecurityScheme::Http(bearer));
         }
-        let cookie = ApiKeyValue::with_description(guard::COOKIE, "A token of scope `read`, by the page's login");
+        let cookie =
+            ApiKeyValue::with_description(guard::COOKIE, "A token of scope `read`, by the page's login");
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
@@ -65,8 +67,7 @@ mod tests {
         let document = document();
         let described: BTreeSet<&str> = document.paths.paths.keys().map(String::as_str).collect();
         let open = ["/healthz", "/readyz", "/metrics"];
-        let routed: BTreeSet<&str> =
-            routes::api().into_iter().map(|(path, _)| path).chain(open).collect();
+        let routed: BTreeSet<&str> = routes::api().into_iter().map(|(path, _)| path).chain(open).collect();
         assert_eq!(described, routed);
     }
 

@@ -93,7 +93,8 @@ fn show_with(status: StatusCode, template: &impl Template) -> Response {
         Ok(text) => (status, Html(text)).into_response(),
         Err(error) => {
             let problem = format!("the page cannot be made: {error}");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, problem, "the API has the same facts").into_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, problem, "the API has the same facts")
+                .into_response()
         }
     }
 }
@@ -110,7 +111,8 @@ struct StatusPage {
 async fn status(State(facts): State<Arc<Facts>>) -> Response {
     let (report, components, gpus, alerts) =
         tokio::join!(facts.status(), facts.components(), facts.gpus(), facts.alerts());
-    let mut troubles = report.as_ref().map(|report| troubles::of_status(report)).unwrap_or_default();
+    let mut troubles =
+        report.as_ref().map(|report| troubles::of_status(report, facts.backs_up())).unwrap_or_default();
     troubles.extend(troubles::of_parts(
         components.as_ref().ok().map(|list| list.as_slice()),
         gpus.as_ref().ok().map(|gpus| &**gpus),
@@ -174,9 +176,9 @@ async fn gpus(State(facts): State<Arc<Facts>>) -> Response {
     };
     let charted = fleet.gpus.into_iter().map(|gpu| {
         let values = series.get(&gpu.uuid);
-        let charts = CHARTED.iter().filter_map(|(metric, unit, title)| {
-            Sparkline::new(title, unit, values?.values.get(*metric)?)
-        });
+        let charts = CHARTED
+            .iter()
+            .filter_map(|(metric, unit, title)| Sparkline::new(title, unit, values?.values.get(*metric)?));
         ChartedGpu { charts: charts.collect(), gpu }
     });
     show(&GpusPage {

@@ -83,7 +83,9 @@ pub(super) async fn readyz(State(facts): State<Arc<Facts>>) -> Response {
     // To whoever asks without a token: the fact, and nothing about it.
     match facts.status().await {
         Ok(report) if matches!(report.cluster, Seen::Known(_)) => "ready\n".into_response(),
-        _ => Problem::unavailable("the cluster does not answer the supervisor", "odin status").into_response(),
+        _ => {
+            Problem::unavailable("the cluster does not answer the supervisor", "odin status").into_response()
+        }
     }
 }
 
@@ -99,7 +101,11 @@ pub(super) async fn metrics(State(facts): State<Arc<Facts>>) -> Response {
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 pub(super) async fn status(State(facts): State<Arc<Facts>>) -> Answer<Status> {
     let report = facts.status().await?;
-    Ok(Json(Status { well: report.is_well(), troubles: troubles::of_status(&report), report }))
+    Ok(Json(Status {
+        well: report.is_well(),
+        troubles: troubles::of_status(&report, facts.backs_up()),
+        report,
+    }))
 }
 
 /// The components of the bundle in force, with what is not healthy in them.
@@ -167,7 +173,11 @@ type Asked = Result<Query<Page>, axum::extract::rejection::QueryRejection>;
 
 fn records<T: serde::de::DeserializeOwned>(facts: &Facts, page: Asked, file: &str) -> Answer<Vec<T>> {
     let Query(page) = page.map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, error.body_text(), "`limit` is a number, and all there is to ask")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            error.body_text(),
+            "`limit` is a number, and all there is to ask",
+        )
     })?;
     Ok(Json(facts.records(file, page.limit())?))
 }

@@ -3,8 +3,9 @@
 use super::view::{Alert, Component, Gpus, Trouble};
 use crate::operations::status::{Report, Seen, short};
 
-/// What the status tells, the gravest first.
-pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
+/// What the status tells, the gravest first. That there is no backup is a
+/// trouble where one is declared.
+pub(super) fn of_status(report: &Report, backs_up: bool) -> Vec<Trouble> {
     let mut found = Vec::new();
     let mut add = |what: String, next_step: &str| {
         found.push(Trouble { what, next_step: next_step.to_owned() });
@@ -21,11 +22,17 @@ pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
                 add(format!("node {} is not ready: {}", node.name, node.reason), "kubectl describe node");
             }
             if cluster.incomplete {
-                add("an apply did not end well".to_owned(), "odin apply takes it up again and says what fails");
+                add(
+                    "an apply did not end well".to_owned(),
+                    "odin apply takes it up again and says what fails",
+                );
             }
             match &report.bundle {
                 Seen::Unknown { unknown } => {
-                    add(format!("the declared bundle cannot be read: {unknown}"), "odin bundle lint /etc/odin/bundle");
+                    add(
+                        format!("the declared bundle cannot be read: {unknown}"),
+                        "odin bundle lint /etc/odin/bundle",
+                    );
                 }
                 Seen::Known(bundle) if bundle.digest != cluster.digest && report.undone.is_none() => {
                     add(
@@ -49,7 +56,7 @@ pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
     if let Some(upgrade) = report.upgrade.as_ref().filter(|upgrade| !upgrade.well) {
         add(format!("the last upgrade: {}", upgrade.newest), "odin upgrade history says why");
     }
-    if report.backup.is_none() {
+    if backs_up && report.backup.is_none() {
         add("there is no backup yet".to_owned(), "odin backup now");
     }
     if report.suspended {
@@ -81,9 +88,11 @@ pub(super) fn of_parts(
         }
     }
     if let Some(gpus) = gpus {
-        let of_gpus = gpus.gpus.iter().flat_map(|gpu| gpu.findings.iter().map(move |found| (Some(gpu.index), found)));
+        let of_gpus =
+            gpus.gpus.iter().flat_map(|gpu| gpu.findings.iter().map(move |found| (Some(gpu.index), found)));
         let of_machine = gpus.findings.iter().map(|found| (None, found));
-        for (index, finding) in of_gpus.chain(of_machine).filter(|(_, finding)| finding.verdict != "healthy") {
+        for (index, finding) in of_gpus.chain(of_machine).filter(|(_, finding)| finding.verdict != "healthy")
+        {
             let whose = index.map_or_else(|| "GPUs".to_owned(), |index| format!("GPU {index}"));
             found.push(Trouble {
                 what: format!("{whose}: {}: {}", finding.name, finding.evidence),

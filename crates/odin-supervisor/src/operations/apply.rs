@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::{Apply, Outcome, STATE_NAMESPACE, Status};
 use crate::appliance::Appliance;
-use crate::{applies, bundle_in_force};
 use crate::lock::Lock;
 use crate::records::Records;
 use crate::{Result, secrets};
+use crate::{applies, bundle_in_force};
 
 /// Everything one apply is decided on.
 struct Prepared {

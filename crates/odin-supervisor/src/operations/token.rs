@@ -22,7 +22,12 @@ pub(crate) const FILE: &str = "tokens.jsonl";
 ///
 /// # Errors
 /// When the name is none or taken, the time too long, or it cannot be kept.
-pub fn create(appliance: &Appliance, name: &str, scope: Scope, expires_in: SignedDuration) -> Result<Outcome> {
+pub fn create(
+    appliance: &Appliance,
+    name: &str,
+    scope: Scope,
+    expires_in: SignedDuration,
+) -> Result<Outcome> {
     let now = Timestamp::now();
     let (token, secret) = Tokens::of(appliance).create(name, scope, expires_in, now)?;
     keep(appliance, "created", name, now)?;
@@ -43,7 +48,8 @@ pub fn list(appliance: &Appliance) -> Result<Outcome> {
     let tokens = Tokens::of(appliance);
     let now = Timestamp::now();
     let list = tokens.list()?;
-    let mut text = format!("{:<24} {:<8} {:<20} {:<20} {}\n", "name", "scope", "created", "expires", "last used");
+    let mut text =
+        format!("{:<24} {:<8} {:<20} {:<20} {}\n", "name", "scope", "created", "expires", "last used");
     let mut data = Vec::new();
     for token in &list {
         let last = tokens.last_used(&token.name);

@@ -23,7 +23,8 @@ impl Sparkline {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         // A percentage is drawn on its whole scale: 3 % must not look like 97 %.
-        let (bottom, top) = if unit == "%" { (0.0, 100.0) } else { (low.min(0.0), high.max(low.min(0.0) + 1.0)) };
+        let (bottom, top) =
+            if unit == "%" { (0.0, 100.0) } else { (low.min(0.0), high.max(low.min(0.0) + 1.0)) };
         let mut points = String::new();
         let step = WIDTH / (values.len() - 1).to_string().parse::<f64>().ok()?;
         let mut x = 0.0;
@@ -43,7 +44,11 @@ impl Sparkline {
 
 /// A number with a decimal only where it says something.
 fn number(value: f64) -> String {
-    if value.fract().abs() < 0.05 || value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    if value.fract().abs() < 0.05 || value.abs() >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    }
 }
 
 #[cfg(test)]

@@ -93,5 +93,6 @@ fn is_from_here(headers: &HeaderMap) -> bool {
 }
 
 fn from_elsewhere() -> Response {
-    Problem::new(StatusCode::FORBIDDEN, "this form was sent from another site", "log in at /login").into_response()
+    Problem::new(StatusCode::FORBIDDEN, "this form was sent from another site", "log in at /login")
+        .into_response()
 }

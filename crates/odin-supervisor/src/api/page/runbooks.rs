@@ -37,7 +37,8 @@ pub(in crate::api) fn path_of(alert: &str) -> Option<String> {
 pub(super) async fn one(Path(alert): Path<String>) -> Response {
     match text_of(&alert) {
         Some(text) => show(&RunbookPage { frame: Frame::open(&alert, false), content: render(text) }),
-        None => Problem::new(StatusCode::NOT_FOUND, "there is no such runbook", "/runbooks lists them").into_response(),
+        None => Problem::new(StatusCode::NOT_FOUND, "there is no such runbook", "/runbooks lists them")
+            .into_response(),
     }
 }
 
@@ -59,9 +60,7 @@ fn render(text: &str) -> String {
         Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => match here(&dest_url) {
-            Some(url) => {
-                Some(Event::Start(Tag::Link { link_type, dest_url: CowStr::from(url), title, id }))
-            }
+            Some(url) => Some(Event::Start(Tag::Link { link_type, dest_url: CowStr::from(url), title, id })),
             None => {
                 dropped += 1;
                 None
@@ -93,7 +92,9 @@ mod tests {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbooks");
         let mut names: Vec<String> = std::fs::read_dir(directory)
             .expect("docs/runbooks")
-            .filter_map(|entry| entry.expect("an entry").file_name().to_str()?.strip_suffix(".md").map(str::to_owned))
+            .filter_map(|entry| {
+                entry.expect("an entry").file_name().to_str()?.strip_suffix(".md").map(str::to_owned)
+            })
             .collect();
         names.sort();
         let here: Vec<String> = all().into_iter().map(|runbook| runbook.alert).collect();
@@ -103,7 +104,9 @@ mod tests {
 
     #[test]
     fn no_name_leads_out_of_the_runbooks() {
-        for name in ["", ".", "..", "../adr/0001-plan-then-execute", "/etc/passwd", "TargetDown.md", "targetdown"] {
+        for name in
+            ["", ".", "..", "../adr/0001-plan-then-execute", "/etc/passwd", "TargetDown.md", "targetdown"]
+        {
             assert_eq!(text_of(name), None, "{name:?}");
         }
         assert!(text_of("TargetDown").is_some());

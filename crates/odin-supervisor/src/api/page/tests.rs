@@ -38,14 +38,8 @@ fn pages() -> BTreeMap<&'static str, String> {
     let ill = IllObject { object: evil(), reason: evil() };
     let component = Component { name: evil(), wave: 1, objects: 2, healthy: false, ill: vec![ill] };
     let components = ComponentsPage { frame: frame("Components"), components: vec![component], unseen: None };
-    let gpu = Gpu {
-        index: 0,
-        uuid: evil(),
-        name: evil(),
-        verdict: evil(),
-        mig: true,
-        findings: vec![finding()],
-    };
+    let gpu =
+        Gpu { index: 0, uuid: evil(), name: evil(), verdict: evil(), mig: true, findings: vec![finding()] };
     let chart = Sparkline::new(EVIL, EVIL, &[1.0, 2.0]).expect("a line");
     let gpus = GpusPage {
         frame: frame("GPUs"),
@@ -75,7 +69,12 @@ fn pages() -> BTreeMap<&'static str, String> {
         passed: false,
         findings: vec![evil()],
     };
-    let backups = BackupsPage { frame: frame("Backups"), backups: Vec::new(), drills: vec![drill], restores: Vec::new() };
+    let backups = BackupsPage {
+        frame: frame("Backups"),
+        backups: Vec::new(),
+        drills: vec![drill],
+        restores: Vec::new(),
+    };
     let field = Field { path: evil(), from: Some(evil()), to: Some(evil()) };
     let change = Change { verb: evil(), object: evil(), detail: evil(), fields: vec![field] };
     let apply = ApplyRecord {
@@ -115,7 +114,9 @@ fn nothing_that_others_wrote_becomes_markup() {
 #[test]
 fn pages_hold_to_their_own_content_policy_and_work_offline() {
     for (path, html) in pages() {
-        for bad in [" style=", "<style", "javascript:", "http://", "https://", "//cdn", " onclick=", " onload="] {
+        for bad in
+            [" style=", "<style", "javascript:", "http://", "https://", "//cdn", " onclick=", " onload="]
+        {
             assert!(!html.contains(bad), "{path} has {bad}");
         }
         assert_eq!(html.matches("<script").count(), 1, "{path}");
@@ -132,21 +133,33 @@ fn pages_hold_to_their_own_content_policy_and_work_offline() {
 fn pages_can_be_used_by_keyboard_and_read_aloud() {
     for (path, html) in pages() {
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{path}");
-        for once in ["<main id=\"main\"", "<header>", "<footer>", "<nav aria-label=\"Pages\">", "<h1>", "name=\"viewport\""] {
+        for once in [
+            "<main id=\"main\"",
+            "<header>",
+            "<footer>",
+            "<nav aria-label=\"Pages\">",
+            "<h1>",
+            "name=\"viewport\"",
+        ] {
             assert_eq!(html.matches(once).count(), 1, "{path}: {once}");
         }
         let skip = html.find("class=\"skip\" href=\"#main\"").expect("a way past the links");
         assert!(skip < html.find("<nav").expect("links"), "{path}");
         assert_eq!(html.matches("aria-current=\"page\"").count(), 1, "{path}");
         assert_eq!(html.matches("<table").count(), html.matches("<caption").count(), "{path}");
-        assert_eq!(html.matches("<svg").count(), html.matches("role=\"img\" aria-label=\"").count(), "{path}");
+        assert_eq!(
+            html.matches("<svg").count(),
+            html.matches("role=\"img\" aria-label=\"").count(),
+            "{path}"
+        );
         let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
         assert_eq!(ids.len(), unique.len(), "{path}: {ids:?}");
-        for (open, close) in ["div", "dl", "table", "section", "article", "ul", "p", "details", "figure"].map(|tag| {
-            (format!("<{tag}"), format!("</{tag}>"))
-        }) {
-            let opened = html.matches(&format!("{open} ")).count() + html.matches(&format!("{open}>")).count();
+        for (open, close) in ["div", "dl", "table", "section", "article", "ul", "p", "details", "figure"]
+            .map(|tag| (format!("<{tag}"), format!("</{tag}>")))
+        {
+            let opened =
+                html.matches(&format!("{open} ")).count() + html.matches(&format!("{open}>")).count();
             assert_eq!(opened, html.matches(&close).count(), "{path}: {open}");
         }
     }

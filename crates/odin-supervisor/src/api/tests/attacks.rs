@@ -82,10 +82,12 @@ async fn a_client_that_sends_slowly_is_let_go() {
     let mut idle = server.client.connect().await.expect("a connection");
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: odin\r\n\r\n").await.expect("sent");
     let mut body = server.client.connect().await.expect("a connection");
-    body.write_all(b"POST /login HTTP/1.1\r\nHost: odin\r\nContent-Length: 99\r\n\
-        Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=")
-        .await
-        .expect("sent");
+    body.write_all(
+        b"POST /login HTTP/1.1\r\nHost: odin\r\nContent-Length: 99\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=",
+    )
+    .await
+    .expect("sent");
     let ends = async {
         assert_eq!(read(&mut silent).await, "");
         assert!(!read(&mut half).await.contains(" 200 "));
@@ -174,7 +176,11 @@ async fn no_path_leads_out_of_the_runbooks() {
     ] {
         let answer = server.client.get(path, "").await;
         assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
-        assert!(!answer.body.contains("root:") && !answer.body.contains("<script>"), "{path}: {}", answer.body);
+        assert!(
+            !answer.body.contains("root:") && !answer.body.contains("<script>"),
+            "{path}: {}",
+            answer.body
+        );
     }
     assert_eq!(server.client.get("/runbooks/TargetDown", "").await.status, 200);
 }

@@ -74,8 +74,11 @@ impl Client {
 
     /// Asks for a path, with further header lines.
     pub(super) async fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
-        self.send(format!("{method} {path} HTTP/1.1\r\nHost: odin\r\nConnection: close\r\n{headers}\r\n").as_bytes())
-            .await
+        self.send(
+            format!("{method} {path} HTTP/1.1\r\nHost: odin\r\nConnection: close\r\n{headers}\r\n")
+                .as_bytes(),
+        )
+        .await
     }
 
     pub(super) async fn get(&self, path: &str, headers: &str) -> Answer {

@@ -11,7 +11,8 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
     let done = server.client.post("/login", &format!("token={token}"), "Origin: https://odin\r\n").await;
     assert_eq!((done.status, done.header("location")), (303, Some("/")), "{}", done.body);
     let cookie = done.header("set-cookie").expect("a cookie");
-    for word in ["__Host-odin=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Max-Age=28800"] {
+    for word in ["__Host-odin=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Max-Age=28800"]
+    {
         assert!(cookie.contains(word), "{word} in {cookie}");
     }
     let cookie = format!("Cookie: theme=dark; {}\r\n", cookie.split(';').next().expect("a pair"));
@@ -29,10 +30,11 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
 async fn the_page_says_what_it_cannot_see() {
     let server = Server::start(Limits::default()).await;
     let cookie = format!("Cookie: __Host-odin={}\r\n", server.token("laptop", Scope::Read));
-    for path in ["/", "/components", "/alerts"] {
+    for (path, words) in [("/", "no-kubeconfig"), ("/components", "SHA256SUMS"), ("/alerts", "no-kubeconfig")]
+    {
         let page = server.client.get(path, &cookie).await;
         assert_eq!(page.status, 200, "{path}");
-        assert!(page.body.contains("kubeconfig"), "{path}: {}", page.body);
+        assert!(page.body.contains(words), "{path}: {}", page.body);
     }
     assert!(server.client.get("/gpus", &cookie).await.body.contains("No GPUs are declared"));
 }
@@ -56,9 +58,12 @@ async fn a_wrong_token_is_refused_in_words_and_gives_no_cookie() {
 async fn another_site_cannot_log_anybody_in_or_out() {
     let server = Server::start(Limits::default()).await;
     let form = format!("token={}", server.token("laptop", Scope::Read));
-    for headers in
-        ["Origin: https://evil.example\r\n", "Origin: null\r\n", "Origin: http://odin\r\n", "Sec-Fetch-Site: cross-site\r\n"]
-    {
+    for headers in [
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://odin\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+    ] {
         for path in ["/login", "/logout"] {
             let answer = server.client.post(path, &form, headers).await;
             assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{path} {headers}");

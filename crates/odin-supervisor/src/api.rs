@@ -34,35 +34,58 @@ pub(crate) use traffic::Traffic;
 /// How often names, certificate and the token of Prometheus are looked at.
 const LOOK: Duration = Duration::from_secs(3600);
 
-/// What serves the API: the accepting task, and the one that keeps its
-/// credentials fresh.
-pub(crate) type Tasks = [tokio::task::JoinHandle<()>; 2];
+/// Pause before a listener that could not be opened is tried again: its address
+/// may come later than the supervisor.
+const AGAIN: Duration = Duration::from_secs(30);
 
-/// Begins to serve, where it is declared.
+/// Makes what Prometheus needs, where it is declared, so that the first apply
+/// takes it along.
+pub(crate) fn prepare(shared: &Shared) {
+    if shared.appliance.config.api.is_none() {
+        return;
+    }
+    let made = Authority::of(&shared.appliance)
+        .and_then(|authority| scrape::refresh(&shared.appliance, &authority, Timestamp::now()));
+    if let Err(error) = made {
+        tracing::error!(%error, "the credentials of the API cannot be made; trying again");
+    }
+}
+
+/// Serves for ever, where it is declared. Whatever stands against it, the rest
+/// of the supervisor goes on.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let Some(declared) = shared.appliance.config.api.clone() else { return };
+    loop {
+        if let Err(error) = serve(&shared, &declared.listen).await {
+            tracing::error!(%error, "the API is not served; trying again");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Serves until the task is aborted.
 ///
 /// # Errors
 /// When the address cannot be listened on, or the credentials cannot be made.
-pub(crate) async fn start(shared: &Arc<Shared>) -> Result<Option<Tasks>> {
-    let appliance = &shared.appliance;
-    let Some(declared) = &appliance.config.api else { return Ok(None) };
-    let bound = TcpListener::bind(&declared.listen).await.map_err(|error| Error::Host {
-        action: format!("listen on {}", declared.listen),
+async fn serve(shared: &Arc<Shared>, listen: &str) -> Result<()> {
+    let bound = TcpListener::bind(listen).await.map_err(|error| Error::Host {
+        action: format!("listen on {listen}"),
         reason: error.to_string(),
         hint: "declare another api.listen, or end what has the port",
     })?;
-    let now = Timestamp::now();
+    let appliance = &shared.appliance;
     let authority = Authority::of(appliance)?;
-    scrape::refresh(appliance, &authority, now)?;
-    let certificate = Certificate::new(authority, tls::names(appliance), now)?;
+    let certificate = Certificate::new(authority, tls::names(appliance), Timestamp::now())?;
     let router = routes::router(Arc::new(facts::Facts::new(Arc::clone(shared))));
     let serving = listener::serve(bound, certificate.server()?, router, limits::Limits::default());
-    tracing::info!(listen = declared.listen, "serving the API");
-    Ok(Some([tokio::spawn(serving), tokio::spawn(keep_fresh(Arc::clone(shared), certificate))]))
+    tracing::info!(listen, "serving the API");
+    tokio::join!(serving, keep_fresh(shared, &certificate));
+    Ok(())
 }
 
 /// Looks after certificate and scrape token for ever; also after each operation
 /// that may have changed them: a restore brings an older token.
-async fn keep_fresh(shared: Arc<Shared>, certificate: Arc<Certificate>) {
+async fn keep_fresh(shared: &Shared, certificate: &Certificate) {
     let mut changed = shared.changed.subscribe();
     loop {
         tokio::select! {
@@ -79,7 +102,7 @@ async fn keep_fresh(shared: Arc<Shared>, certificate: Arc<Certificate>) {
             Err(error) => tracing::error!(%error, "the server certificate cannot be made anew; trying again"),
         }
         match scrape::refresh(&shared.appliance, certificate.authority(), now) {
-            Ok(true) => bring_into_cluster(&shared).await,
+            Ok(true) => bring_into_cluster(shared).await,
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the token of Prometheus cannot be rotated; trying again"),
         }

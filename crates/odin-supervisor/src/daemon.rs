@@ -73,7 +73,8 @@ pub async fn run(appliance: Appliance) -> Result<()> {
         tokio::spawn(sockets::serve(read, control::read_router(Arc::clone(&shared)))),
     ];
     // Before the first apply, which takes the Secret of Prometheus along.
-    let api = crate::api::start(&shared).await?;
+    crate::api::prepare(&shared);
+    let api = tokio::spawn(crate::api::run(Arc::clone(&shared)));
     let drift = tokio::spawn(drift::run(Arc::clone(&shared)));
     let converge = tokio::spawn(converge::run(Arc::clone(&shared)));
     let schedule = tokio::spawn(schedule::run(Arc::clone(&shared)));
@@ -84,8 +85,8 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     termination().await;
     notify::stopping();
     tracing::info!("stopping");
-    let tasks = [converge, drift, schedule, gpu, gpu_reset];
-    for task in serving.into_iter().chain(tasks).chain(api.into_iter().flatten()) {
+    let tasks = [converge, drift, schedule, gpu, gpu_reset, api];
+    for task in serving.into_iter().chain(tasks) {
         task.abort();
     }
     sockets::remove(&run_dir);

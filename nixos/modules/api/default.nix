@@ -15,8 +15,7 @@ in
       inherit (cfg) names;
       # Of several servers the first.
       scrape =
-        cluster.role == "server"
-        && (cluster.servers == [ ] || cluster.address == lib.head cluster.servers);
+        cluster.role == "server" && (cluster.servers == [ ] || cluster.address == lib.head cluster.servers);
     };
     networking.firewall.allowedTCPPorts = lib.optional cfg.open cfg.port;
   };

@@ -104,6 +104,12 @@ impl Facts {
         self.shared.appliance.name()
     }
 
+    /// Whether backups are declared.
+    pub(super) fn backs_up(&self) -> bool {
+        self.shared.appliance.config.backup.is_some()
+    }
+
+    /// What `odin status` sees.
     pub(super) async fn status(&self) -> Found<Report> {
         kept(&self.status, STATUS, async {
             status::look(&self.shared.appliance).await.map_err(|error| Problem::from(&error))

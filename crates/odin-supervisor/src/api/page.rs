@@ -111,7 +111,8 @@ struct StatusPage {
 async fn status(State(facts): State<Arc<Facts>>) -> Response {
     let (report, components, gpus, alerts) =
         tokio::join!(facts.status(), facts.components(), facts.gpus(), facts.alerts());
-    let mut troubles = report.as_ref().map(|report| troubles::of_status(report)).unwrap_or_default();
+    let mut troubles =
+        report.as_ref().map(|report| troubles::of_status(report, facts.backs_up())).unwrap_or_default();
     troubles.extend(troubles::of_parts(
         components.as_ref().ok().map(|list| list.as_slice()),
         gpus.as_ref().ok().map(|gpus| &**gpus),

@@ -101,7 +101,11 @@ pub(super) async fn metrics(State(facts): State<Arc<Facts>>) -> Response {
     responses((status = 200, body = Status), (status = 503, body = Problem)))]
 pub(super) async fn status(State(facts): State<Arc<Facts>>) -> Answer<Status> {
     let report = facts.status().await?;
-    Ok(Json(Status { well: report.is_well(), troubles: troubles::of_status(&report), report }))
+    Ok(Json(Status {
+        well: report.is_well(),
+        troubles: troubles::of_status(&report, facts.backs_up()),
+        report,
+    }))
 }
 
 /// The components of the bundle in force, with what is not healthy in them.

@@ -3,8 +3,9 @@
 use super::view::{Alert, Component, Gpus, Trouble};
 use crate::operations::status::{Report, Seen, short};
 
-/// What the status tells, the gravest first.
-pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
+/// What the status tells, the gravest first. That there is no backup is a
+/// trouble where one is declared.
+pub(super) fn of_status(report: &Report, backs_up: bool) -> Vec<Trouble> {
     let mut found = Vec::new();
     let mut add = |what: String, next_step: &str| {
         found.push(Trouble { what, next_step: next_step.to_owned() });
@@ -55,7 +56,7 @@ pub(super) fn of_status(report: &Report) -> Vec<Trouble> {
     if let Some(upgrade) = report.upgrade.as_ref().filter(|upgrade| !upgrade.well) {
         add(format!("the last upgrade: {}", upgrade.newest), "odin upgrade history says why");
     }
-    if report.backup.is_none() {
+    if backs_up && report.backup.is_none() {
         add("there is no backup yet".to_owned(), "odin backup now");
     }
     if report.suspended {

@@ -2,13 +2,19 @@
 
 Builds only what it needs, in the order it is needed; ends with a table of what
 happened and leaves the restored machine running.
+
+What takes long to build and is no part of the main job (Loki and the collector)
+is built beside it, with what it leaves of the cores, and shown once it is there.
 """
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +24,7 @@ sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "vm")]
 
 from odin_lab import cluster, odin, paths, registry, rootfs, tools
 from odin_lab.machine import Machine
-from scenarios import main_job
+from scenarios import logs, main_job
 
 NAME = "odin"
 
@@ -60,12 +66,33 @@ def main() -> int:
     (disk / "password").write_text(f"{odin.PASSWORD}\n")
     (disk / "password").chmod(0o600)
 
+    late = [tool.name for tool in tools.load().values() if tool.late]
+    absent = [] if all(tools.load()[name].built for name in late) else late
     with story.step("build odin, the lab and the bundle of its overlay"):
-        build()
-        bundle = odin.build_bundle("lab", paths.state() / "bundles" / "lab", say)
+        build([name for name in tools.load() if name not in absent])
+        bundle = odin.build_bundle("lab", paths.state() / "bundles" / "lab", say, absent)
+    with built_beside(absent):
+        status = main_job_on(story, disk, bundle, absent)
+    if absent:
+        what = " and ".join(absent)
+        there = all(tools.load()[name].built for name in absent)
+        advice = "were built meanwhile: run it again" if there else "are not built: `make tools`"
+        story.row("not shown", f"logs, for {what} {advice}")
 
+    say(f"\nwhat happened ({tools.duration(time.monotonic() - started)}):\n")
+    print(story.table(), flush=True)
+    say(
+        "\nthe machine is still running: `make verify` tries the acceptance on it,"
+        " `make lab-shell` opens a shell, `make stop` ends and removes it"
+    )
+    return status
+
+
+def main_job_on(story: Story, disk: Path, bundle: Path, absent: Collection[str]) -> int:
+    """The main job itself; returns the exit status."""
+    images = [name for name in odin.STACK_IMAGES if name not in absent]
     with story.step("start a machine with systemd and Kubernetes"):
-        machine = boot(disk, bundle)
+        machine = boot(disk, bundle, images)
         cluster.wait_until_ready(machine)
 
     with story.step("odin apply: the declared stack becomes running pods"):
@@ -76,6 +103,15 @@ def main() -> int:
         ", ".join(f"{name} {count}" for name, count in ready.items()),
     )
     story.row("objects applied", str(applied["counts"]))
+
+    if not absent:
+        with story.step("a line that a pod writes is found in Loki"):
+            logs.write(machine, "canary", "echo canary sings")
+            logs.go(machine, "canary")
+            began = time.monotonic()
+            logs.wait_for(machine, f'{logs.of("canary")} |= "canary sings"', 1, 60)
+            story.row("logs", f"a line found in Loki after {time.monotonic() - began:.1f} s")
+            machine.succeed("kubectl -n workloads delete pod canary --now")
 
     with story.step("a workload writes into its volume"):
         main_job.write_data(machine)
@@ -99,7 +135,7 @@ def main() -> int:
     with story.step("the power fails and the machine's disk is lost"):
         machine.crash()
         machine.close()
-        machine = boot(disk, bundle=None)
+        machine = boot(disk, None, images)
         left = machine.succeed(
             "find /var/lib/rancher /var/lib/odin /etc/odin -type f 2>/dev/null"
             " | grep -v /agent/images/ || true"
@@ -136,6 +172,8 @@ def main() -> int:
         f"{len(before.files)}, {before.bytes:,} bytes, byte by byte with mode and owner",
     )
     story.row("result", "all equal" if not wrong else f"{len(wrong)} DIFFERENCES")
+    for difference in wrong:
+        story.row("different", difference)
 
     # The snapshot that was restored is older than its own record, and than the
     # record of its drill: as on the day it was new, the machine has neither.
@@ -143,27 +181,45 @@ def main() -> int:
         main_job.report(machine, "backup now")
         proven = main_job.report(machine, "backup drill")
     story.row("drill again", "passed" if proven["passed"] else "FAILED")
-
-    say(f"\nwhat happened ({tools.duration(time.monotonic() - started)}):\n")
-    print(story.table(), flush=True)
-    for difference in wrong:
-        print(f"  {difference}")
-    say(
-        "\nthe machine is still running: `make verify` tries the acceptance on it,"
-        " `make lab-shell` opens a shell, `make stop` ends and removes it"
-    )
     return 1 if wrong else 0
 
 
-def build() -> None:
-    """Builds odin, the lab's tools and its root file system, side by side.
+@contextmanager
+def built_beside(names: Collection[str]) -> Iterator[None]:
+    """Builds tools in a process that takes what others leave of the cores.
+
+    It is ended with the main job; what it compiled until then stays in Go's cache.
+    """
+    if not names:
+        yield
+        return
+    say(f"--- beside it, at the lowest priority: building {' and '.join(names)}")
+    process = subprocess.Popen(
+        ["nice", "-n", "19", sys.executable, "-m", "odin_lab.tools", *names],
+        cwd=ROOT / "tests" / "lab",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # The compiler's processes too are ended by one signal.
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def build(names: list[str]) -> None:
+    """Builds odin, the named tools and the lab's root file system, side by side.
 
     Each has stretches on one core or on the network, which the others fill.
     """
     with ThreadPoolExecutor() as pool:
         parts = [
             pool.submit(odin.build, say),
-            pool.submit(tools.build, None, say),
+            pool.submit(tools.build, names, say),
             pool.submit(rootfs.ensure, say),
         ]
     # An error is raised when the others have ended: their work is kept.
@@ -171,12 +227,12 @@ def build() -> None:
         part.result()
 
 
-def boot(disk: Path, bundle: Path | None) -> Machine:
+def boot(disk: Path, bundle: Path | None, images: list[str]) -> Machine:
     """A machine with its second disk; bare where there is no bundle."""
     machine = Machine(
         NAME,
         parts=[
-            cluster.Cluster(images=odin.STACK_IMAGES, start_at_boot=bundle is not None),
+            cluster.Cluster(images=images, start_at_boot=bundle is not None),
             odin.Odin(bundle, bare=bundle is None),
         ],
         binds={disk: odin.BACKUP_DISK},

@@ -165,6 +165,12 @@ SUITES = {
             environment=LAB_PATH,
         ),
         Suite(
+            "logs",
+            (PYTHON, "tests/acceptance/logs.py", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
+        Suite(
             "observability",
             (PYTHON, "tests/acceptance/observability.py", "--record"),
             "pytest",

@@ -117,7 +117,7 @@ def test_pods_of_the_stack_are_admitted(cluster: ApiServer, all_bundles: dict[st
     in test_sizes.
     """
     owners = all_bundles["lab"].of_kind(*WORKLOADS)
-    assert len(owners) == 3
+    assert len(owners) == 5
     for item in owners:
         made = create(cluster, pod(item.content), "--dry-run=server")
         assert made["spec"]["priority"] == 1000000
@@ -221,6 +221,7 @@ PROBE = ("system:serviceaccount:odin-platform:odin-operator-probe", ())
 WORKLOAD_USER = ("system:serviceaccount:workloads:workload-user", ())
 VIEWER = ("somebody", ("odin:viewers",))
 EDITOR = ("somebody", ("odin:workload-editors",))
+COLLECTOR = ("system:serviceaccount:monitoring-host:otel-collector", ())
 PROMETHEUS = ("system:serviceaccount:monitoring:prometheus", ())
 
 # (who, verb, resource, namespace or None for all of the cluster, may)
@@ -245,6 +246,10 @@ MAY = [
     (VIEWER, "get", "secrets", "monitoring", False),
     (VIEWER, "create", "pods/exec", "monitoring", False),
     (VIEWER, "delete", "pods", "workloads", False),
+    (COLLECTOR, "watch", "pods", None, True),
+    (COLLECTOR, "get", "secrets", "monitoring-host", False),
+    (COLLECTOR, "list", "configmaps", None, False),
+    (COLLECTOR, "get", "pods/log", None, False),
     (PROMETHEUS, "list", "nodes", None, True),
     (PROMETHEUS, "get", "nodes/metrics", None, True),
     (PROMETHEUS, "get", "nodes/proxy", None, False),

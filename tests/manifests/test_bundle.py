@@ -127,9 +127,10 @@ def test_changed_configuration_changes_the_pod(bundle: Bundle) -> None:
         item.name: item.content["spec"]["template"]["metadata"]["annotations"][
             "odin.local/config-sha256"
         ]
-        for item in bundle.of_kind("StatefulSet")
+        for item in bundle.of_kind("StatefulSet", "DaemonSet")
+        if item.name != "node-exporter"
     }
-    assert set(hashes) == {"alertmanager", "prometheus"}
+    assert set(hashes) == {"alertmanager", "loki", "otel-collector", "prometheus"}
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in hashes.values())
 
 

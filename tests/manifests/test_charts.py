@@ -137,6 +137,25 @@ REFUSED = [
         "network/receivers/blocks/0/cidr",
         "pattern",
     ),
+    ("loki", {"retention": {"period": "a week"}}, "retention/period", "pattern"),
+    (
+        "loki",
+        {"retention": {"streams": [{"selector": "pods", "period": "1h", "priority": 1}]}},
+        "retention/streams/0/selector",
+        "pattern",
+    ),
+    ("loki", {"limits": {"stream": {"rate": "3 MB/s"}}}, "limits/stream/rate", "pattern"),
+    ("loki", {"limits": {"tenant": {"rateMB": 0}}}, "limits/tenant/rateMB", "minimum"),
+    ("loki", {"limits": {"line": {"maxLabels": 100}}}, "limits/line/maxLabels", "maximum"),
+    ("loki", {"auth": True}, "auth", "additional properties"),
+    ("loki", {"alertmanager": "alertmanager:9093"}, "alertmanager", "pattern"),
+    ("otel-collector", {"loki": "http://loki:3100"}, "loki", "pattern"),
+    ("otel-collector", {"journal": {"directory": "journal"}}, "journal/directory", "pattern"),
+    ("otel-collector", {"audit": {"enabled": "yes"}}, "audit/enabled", "boolean"),
+    ("otel-collector", {"redact": [{"pattern": "x"}]}, "redact/0", "name"),
+    ("otel-collector", {"drop": ["debug"]}, "drop/0", "object"),
+    ("otel-collector", {"queue": {"sizeMiB": 0}}, "queue/sizeMiB", "minimum"),
+    ("otel-collector", {"severity": {"also": {"loud": ["LOUD"]}}}, "severity/also", "loud"),
     ("alertmanager", {"terminationGracePeriodSeconds": 0}, "terminationGracePeriodSeconds", "min"),
     ("prometheus", {"scrape": {"interval": 30}}, "scrape/interval", "string"),
     ("prometheus", {"scrape": {"intervall": "30s"}}, "scrape", "intervall"),
@@ -200,6 +219,13 @@ def _parts(schema: dict, place: str = "") -> Iterator[tuple[str, dict]]:
             yield from _parts(value, f"{place}/{key}")
 
 
+# Whose version is the image's, where it is no program of Prometheus'.
+MODULES = {
+    "loki": "github.com/grafana/loki/v3",
+    "otel-collector": (
+        "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+    ),
+}
 # These run no image of their own, and one that nobody here builds.
 IMAGELESS = {"platform", "dashboards", "nvidia-device-plugin"}
 
@@ -209,8 +235,9 @@ def test_version_is_the_pinned_one(chart: str) -> None:
     """The image's tag is the version of the lab's pin, whence the image is built."""
     declared = yaml.safe_load((paths.CHARTS / chart / "Chart.yaml").read_text())["appVersion"]
     pins = (paths.LAB / "tools" / chart / "go.mod").read_text()
-    module = "prometheus/" + chart.replace("-", "_")
-    assert re.findall(rf"\bgithub\.com/{module} (v\S+)", pins) == [declared]
+    module = MODULES.get(chart, "github.com/prometheus/" + chart.replace("-", "_"))
+    required = rf"^(?:require)?\s{re.escape(module)} (v\S+)"
+    assert re.findall(required, pins, re.MULTILINE) == [declared]
 
 
 def test_templates_hold_one_kind_a_file() -> None:

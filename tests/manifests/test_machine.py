@@ -20,16 +20,18 @@ from odin_manifests.helm import hooks
 
 pytestmark = pytest.mark.machine
 
-IMAGES = ("prometheus", "alertmanager", "node-exporter")
+IMAGES = ("prometheus", "alertmanager", "node-exporter", "loki", "otel-collector")
 WORKLOADS = (
     ("monitoring-host", "daemonset/node-exporter"),
     ("monitoring", "statefulset/alertmanager"),
     ("monitoring", "statefulset/prometheus"),
+    ("monitoring", "statefulset/loki"),
+    ("monitoring-host", "daemonset/otel-collector"),
 )
 APPLY = "kubectl apply --server-side --field-manager=odin -f"
 JOBS = {
     *("alertmanager", "apiserver", "cadvisor", "coredns"),
-    *("kubelet", "node-exporter", "prometheus"),
+    *("kubelet", "loki", "node-exporter", "otel-collector", "prometheus"),
 }
 # A pod that asks to be scraped, as the owner of a workload would write it.
 SCRAPED = """

@@ -23,8 +23,8 @@ from odin_manifests.pods import pods
 
 # What listens on the appliance, and what somebody looking around would try.
 KNOWN = [
-    *map(Port, (1, 22, 53, 80, 443, 2379, 3000, 6443, 8080, 9090, 9093, 9094, 9100, 9153, 9400)),
-    *map(Port, (9480, 10250, 65535)),
+    *map(Port, (1, 22, 53, 80, 443, 2379, 3000, 3100, 6443, 8080, 8888, 9090, 9093, 9094)),
+    *map(Port, (9100, 9153, 9400, 9480, 10250, 13133, 65535)),
     *(Port(number, "UDP") for number in (53, 123, 8472)),
     Port(7000, "SCTP"),
 ]
@@ -39,12 +39,14 @@ def actors(bundle: Bundle) -> list[Actor]:
         if not pod.spec.get("hostNetwork")
     ]
     reader = {
-        name: {f"odin.local/reaches-{name}": "true"} for name in ("prometheus", "alertmanager")
+        name: {f"odin.local/reaches-{name}": "true"}
+        for name in ("prometheus", "alertmanager", "loki")
     }
     return [
         *real,
         Actor("prometheus-reader", "10.42.0.40", "monitoring", reader["prometheus"]),
         Actor("alertmanager-reader", "10.42.0.41", "monitoring", reader["alertmanager"]),
+        Actor("loki-reader", "10.42.0.47", "monitoring", reader["loki"]),
         Actor("monitoring-pod", "10.42.0.42", "monitoring"),
         Actor("monitoring-host-pod", "10.42.0.43", "monitoring-host"),
         Actor("platform-pod", "10.42.0.44", "odin-platform"),
@@ -57,7 +59,11 @@ def actors(bundle: Bundle) -> list[Actor]:
             "stranger",
             "10.42.1.9",
             "default",
-            {**reader["prometheus"], **reader["alertmanager"], **SCRAPE, "k8s-app": "kube-dns"},
+            {
+                **{label: value for labels in reader.values() for label, value in labels.items()},
+                **SCRAPE,
+                "k8s-app": "kube-dns",
+            },
         ),
         Actor("node", "192.168.7.20"),
         Actor("outside", "203.0.113.9"),

@@ -27,6 +27,16 @@ def rules(kind: str) -> list[dict]:
     ]
 
 
+def log_rules() -> list[dict]:
+    """Alerts that Loki makes of lines."""
+    return [
+        rule
+        for path in sorted(paths.LOG_RULES.glob("*.yaml"))
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+
+
 def unit_tests() -> list[dict]:
     return [yaml.safe_load(path.read_text()) for path in sorted(UNIT_TESTS.glob("*.yaml"))]
 
@@ -71,7 +81,7 @@ def test_every_recorded_series_is_tested() -> None:
     assert set(recorded) <= tested
 
 
-@pytest.mark.parametrize("rule", rules("alert"), ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", [*rules("alert"), *log_rules()], ids=lambda rule: rule["alert"])
 def test_alert_is_complete(rule: dict) -> None:
     assert rule["labels"]["severity"] in ("none", "warning", "critical")
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
@@ -85,8 +95,19 @@ def test_alert_is_complete(rule: dict) -> None:
 
 def test_every_runbook_has_its_alert() -> None:
     assert {path.stem for path in paths.RUNBOOKS.glob("*.md")} == {
-        rule["alert"] for rule in rules("alert")
+        rule["alert"] for rule in [*rules("alert"), *log_rules()]
     }
+
+
+def test_log_rules_are_valid(run) -> None:
+    files = sorted(paths.LOG_RULES.glob("*.yaml"))
+    done = run("lokitool", "rules", "check", "--strict", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_log_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
+    data = bundle.one("ConfigMap", "loki-rules", "monitoring")["data"]
+    assert data == {path.name: path.read_text() for path in paths.LOG_RULES.glob("*.yaml")}
 
 
 def test_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:

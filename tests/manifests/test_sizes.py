@@ -9,7 +9,7 @@ from odin_manifests.bundle import Bundle
 from odin_manifests.pods import pods, quantity
 
 # What the whole stack may ask for in the lab, where machines share two cores.
-LAB = {"requests.cpu": 0.1, "requests.memory": 256 * 2**20, "limits.memory": 2**30}
+LAB = {"requests.cpu": 0.15, "requests.memory": 384 * 2**20, "limits.memory": 1.5 * 2**30}
 
 
 def sums(bundle: Bundle) -> dict[str, dict[str, float]]:

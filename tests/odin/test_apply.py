@@ -21,8 +21,10 @@ def test_the_declared_stack_runs(box):
     ready = main_job.ready_components(box)
     assert set(ready) == {
         "monitoring/alertmanager",
+        "monitoring/loki",
         "monitoring/prometheus",
         "monitoring-host/node-exporter",
+        "monitoring-host/otel-collector",
     }
     assert all(count.split("/")[0] == count.split("/")[1] for count in ready.values()), ready
 

@@ -60,6 +60,13 @@ _COMPONENTS = {
     "node-exporter": _Component(
         "node-exporter", "github.com/prometheus/node_exporter", ("node_exporter",)
     ),
+    "loki": _Component("loki", "github.com/grafana/loki/v3", ("loki",), "/loki"),
+    "otel-collector": _Component(
+        "otel-collector",
+        # Its own module has no version; all its parts have one.
+        "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver",
+        ("otel-collector",),
+    ),
 }
 
 NAMES = ("pause", "busybox", *_COMPONENTS)

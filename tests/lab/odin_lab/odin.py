@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from odin_lab import layout, paths, tools
@@ -14,7 +15,10 @@ from odin_lab.registry import Record
 PASSWORD = "lab: a machine of this kind holds nothing of value"
 """Password of every lab repository."""
 
-STACK_IMAGES = ("busybox", "prometheus", "alertmanager", "node-exporter")
+LOGS = ("loki", "otel-collector")
+"""Components, images and tools of one name: what keeps logs."""
+
+STACK_IMAGES = ("busybox", "prometheus", "alertmanager", "node-exporter", *LOGS)
 """Images that the lab overlay and the probes of `odin verify` run."""
 
 BACKUP_DISK = "/mnt/backup"
@@ -40,18 +44,42 @@ def build(say: Callable[[str], None] = print) -> None:
         raise BuildError("cannot build odin: see cargo's messages above")
 
 
-def build_bundle(overlay: str, output: Path, say: Callable[[str], None] = print) -> Path:
-    """Renders an overlay of the repository's manifests into `output`."""
+def build_bundle(
+    overlay: str,
+    output: Path,
+    say: Callable[[str], None] = print,
+    without: Collection[str] = (),
+) -> Path:
+    """Renders an overlay of the repository's manifests into `output`.
+
+    Components named in `without`, which no other comes after, are left out.
+    """
     tools.build(["kubernetes", "helm"], say)
-    command = [
-        *(binary(), "bundle", "build", paths.REPOSITORY / "manifests" / "overlays" / overlay),
-        *("--output", output),
-        *("--helm", tools.binary("helm"), "--kubectl", tools.binary("kubectl")),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        # Charts hold links to what is beside them.
+        sources = Path(scratch) / "manifests"
+        shutil.copytree(paths.REPOSITORY / "manifests", sources, symlinks=True)
+        declaration = sources / "bundle.toml"
+        declaration.write_text(_without(declaration.read_text(), without))
+        command = [
+            *(binary(), "bundle", "build", sources / "overlays" / overlay),
+            *("--output", output),
+            *("--helm", tools.binary("helm"), "--kubectl", tools.binary("kubectl")),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise BuildError(f"cannot build the bundle of {overlay}:\n{done.stderr}")
     return output
+
+
+def _without(declaration: str, names: Collection[str]) -> str:
+    head, *components = declaration.split("[[component]]")
+    kept = [
+        component
+        for component in components
+        if not any(f'name = "{name}"' in component for name in names)
+    ]
+    return "[[component]]".join([head, *kept])
 
 
 class Odin:

@@ -1,8 +1,8 @@
 """Builds the Go tools of the lab once, into a cache keyed by their pins.
 
-A tool's key is the SHA-256 of its go.mod, its go.sum and its entry in
-tools.toml: the same pins are never built twice, changed pins never reuse an
-old binary.
+A tool's key is the SHA-256 of its go.mod, its go.sum, its own Go files where it
+has some, and its entry in tools.toml: the same pins are never built twice,
+changed pins never reuse an old binary.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,8 @@ class Tool:
     ldflags: tuple[str, ...]
     cgo: bool
     seconds: int
+    late: bool = False
+    """Whether `make run` goes on without it until it is there."""
 
     @property
     def module(self) -> Path:
@@ -52,6 +55,8 @@ class Tool:
         digest = hashlib.sha256()
         for name in ("go.mod", "go.sum"):
             digest.update((self.module / name).read_bytes())
+        for path in sorted(self.module.glob("*.go")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
         entry = [self.packages, self.tags, self.ldflags, self.cgo]
         digest.update(json.dumps(entry).encode())
         return digest.hexdigest()[:16]
@@ -77,6 +82,7 @@ def load() -> dict[str, Tool]:
             ldflags=tuple(entry.get("ldflags", ())),
             cgo=entry.get("cgo", False),
             seconds=entry["seconds"],
+            late=entry.get("late", False),
         )
         for name, entry in table.items()
     }
@@ -164,6 +170,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="odin_lab.tools", description=__doc__)
     parser.add_argument("names", nargs="*", help="tools to build (default: all)")
     chosen = parser.parse_args(arguments)
+    # So that a build that is ended takes its scratch directory with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         build(chosen.names or None, say=lambda line: print(line, file=sys.stderr, flush=True))
     except ToolError as error:

@@ -53,6 +53,32 @@ scrape_configs:
       - source_labels: [__meta_kubernetes_pod_node_name]
         target_label: instance
 
+  - job_name: loki
+    kubernetes_sd_configs:
+      - role: endpointslice
+        namespaces:
+          names: [{{ .Release.Namespace }}]
+    relabel_configs:
+      {{- include "prometheus.keepService" (list "loki" "http") | nindent 6 }}
+      {{- include "prometheus.podLabels" . | nindent 6 }}
+    metric_relabel_configs:
+      # Its parts' talk with each other inside the process, and latencies of every
+      # route in a score of buckets each.
+      - source_labels: [__name__]
+        action: drop
+        regex: (loki_(bloom|dataobj|ingest_limits|kafka|pattern|partition|tcp)_.+|(cortex|deprecated_flags|memberlist|go_sched|go_gc)_.+|loki_(chunk_store|ingester_client|index_request|inflight|kv_request|logql_querystats|querier_index|distributor_push_structured|ring).*_bucket)
+
+  - job_name: otel-collector
+    kubernetes_sd_configs:
+      - role: endpointslice
+        namespaces:
+          names: [monitoring-host]
+    relabel_configs:
+      {{- include "prometheus.keepService" (list "otel-collector" "metrics") | nindent 6 }}
+      - source_labels: [__meta_kubernetes_pod_node_name]
+        target_label: instance
+      {{- include "prometheus.podLabels" . | nindent 6 }}
+
   # `odin gpu serve` is a unit of the host and no pod, so its nodes are found, not
   # its endpoints: those that say they have GPUs. Its own labels `namespace` and
   # `pod` tell who has a GPU, and no label of the target takes their place.

@@ -1,0 +1,1 @@
+"""What the log pipeline loses while Loki is away: nothing."""

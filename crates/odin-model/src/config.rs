@@ -8,6 +8,7 @@
 //! What belongs to one host alone is `site.toml` ([`site`]), a closed list of
 //! keys that is merged over `odin.toml`.
 
+mod alerting;
 mod apply;
 mod backup;
 mod gpu;
@@ -21,6 +22,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use alerting::{
+    ALERTMANAGER_SECRET, AlertRemediation, Alerting, Email, NOBODY, PagerDuty, Receiver, Remedy, Route,
+    SelfTest, Slack, Webhook, Window,
+};
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
 pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, MigDevices, Remediation};
@@ -53,6 +58,10 @@ pub struct Config {
     /// nothing is expected of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
+    /// Who is told of alerts, and what is done about them. Absent: nobody, and
+    /// nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerting: Option<Alerting>,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -142,6 +151,7 @@ impl Config {
         secret::validate(&self.secrets)?;
         self.upgrade.validate()?;
         self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
+        self.alerting.as_ref().map_or(Ok(()), |alerting| alerting.validate(&self.secrets))?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

@@ -13,5 +13,6 @@
     ./modules/gpu
     ./modules/backup
     ./modules/upgrade
+    ./modules/alerting
   ];
 }

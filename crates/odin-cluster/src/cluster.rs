@@ -10,6 +10,7 @@ mod discovery;
 mod failure;
 mod nodes;
 mod overrule;
+mod restart;
 mod retry;
 mod service;
 

@@ -4,12 +4,15 @@
 //! from every machine whose kubeconfig works, and with any network plugin.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use http::Method;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::{Cluster, Failure};
+use super::{Cluster, Failure, Resource};
 use crate::Error;
+use crate::object::ObjectKey;
 
 /// A named port of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,38 @@ impl Cluster {
         body: &serde_json::Value,
     ) -> Result<String, Error> {
         self.service_call(service, Method::POST, path, body.to_string().into_bytes()).await
+    }
+
+    /// Deletes what `path` names.
+    ///
+    /// # Errors
+    /// As [`Cluster::service_get`].
+    pub async fn service_delete(&self, service: Service<'_>, path: &str) -> Result<String, Error> {
+        self.service_call(service, Method::DELETE, path, Vec::new()).await
+    }
+
+    /// Address and port of the Service inside the cluster. Its own machines
+    /// reach it without the API server, as long as kube-proxy's rules stand.
+    ///
+    /// # Errors
+    /// When the Service does not exist or has no address, or cannot be asked.
+    pub async fn service_address(&self, service: Service<'_>) -> Result<SocketAddr, Error> {
+        let action = format!("find the address of the Service {service}");
+        let key = ObjectKey {
+            group: String::new(),
+            kind: "Service".to_owned(),
+            namespace: Some(service.namespace.to_owned()),
+            name: service.name.to_owned(),
+        };
+        let found = self.get(&Resource::core("Service", "services", true), &key).await;
+        let found = found.map_err(|failure| failure.into_error(&action, self))?.unwrap_or_default();
+        let ip = found.pointer("/spec/clusterIP").and_then(Value::as_str).and_then(|ip| ip.parse().ok());
+        let ports = found.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+        let port = ports.filter(|port| port["name"] == service.port).find_map(|port| port["port"].as_u64());
+        match (ip, port.and_then(|port| u16::try_from(port).ok())) {
+            (Some(ip), Some(port)) => Ok(SocketAddr::new(ip, port)),
+            _ => Err(Failure::local("it has none".to_owned()).into_error(&action, self)),
+        }
     }
 
     async fn service_call(

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::{Outcome, Status};
 use crate::Result;
+use crate::alerting::declared;
 use crate::appliance::Appliance;
 use crate::host::{Systemd, Units};
-use crate::records::{BackupRecord, DrillRecord, Records};
+use crate::records::{BackupRecord, DrillRecord, Records, SelfTestRecord};
 
 /// How long a silent API server is waited for.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(5) };
@@ -31,6 +32,7 @@ struct Report {
     undone: Option<String>,
     backup: Option<BackupRecord>,
     drill: Option<DrillRecord>,
+    self_test: Option<SelfTestRecord>,
     upgrade: Option<UpgradeState>,
     under_way: Option<String>,
 }
@@ -99,6 +101,7 @@ pub(super) async fn status(appliance: &Appliance) -> Result<Outcome> {
         undone: records.undone(),
         backup: records.backup(),
         drill: records.drill(),
+        self_test: records.self_test().filter(|_| declared::has_receivers(appliance)),
         upgrade: super::upgrade::status_line(appliance).map(|(newest, well)| UpgradeState { newest, well }),
         under_way: crate::lock::holder(&host.run_dir),
     };
@@ -149,6 +152,7 @@ impl Report {
         self.unit_active
             && applied
             && self.drill.as_ref().is_none_or(|drill| drill.passed)
+            && self.self_test.as_ref().is_none_or(|test| test.passed)
             && self.upgrade.as_ref().is_none_or(|upgrade| upgrade.well)
     }
 }
@@ -219,6 +223,14 @@ impl fmt::Display for Report {
                 }
             )?,
             None => writeln!(formatter, "drill     none yet")?,
+        }
+        if let Some(test) = &self.self_test {
+            let said = if test.passed {
+                "passed".to_owned()
+            } else {
+                format!("FAILED: {}", test.findings.join("; "))
+            };
+            writeln!(formatter, "alerts    delivery tried {}: {said}", age(test.time))?;
         }
         if let Some(upgrade) = &self.upgrade {
             writeln!(formatter, "upgrade   {}", upgrade.newest)?;

@@ -89,7 +89,7 @@ in
               type = types.bool;
               default = false;
               example = true;
-              description = "Whether the routes after it are tried as well.";
+              description = "Whether the alert goes on as if this route were not there.";
             };
           };
         }

@@ -73,7 +73,8 @@ pub struct Route {
     /// The label `team`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
-    /// Whether the routes after it are tried as well.
+    /// Whether the routes after it, and `alerting.receiver` at last, are tried
+    /// as well, as if it were not there.
     #[serde(default)]
     pub r#continue: bool,
 }

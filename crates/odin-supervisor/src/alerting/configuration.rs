@@ -5,7 +5,8 @@
 //! Alertmanager; of the default only what says who is told is replaced. Order
 //! of the routes: deliveries that are tried, the watchdog, what is declared,
 //! the default's own. Routes of the default without a receiver say only how
-//! somebody is told, so they stand below every declared route as well.
+//! somebody is told, so they stand below every declared route, and at the end
+//! below one that takes all the rest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -160,7 +161,9 @@ fn root(default: Node, alerting: &Alerting) -> Result<Node, String> {
         });
     }
     routes.extend(named);
-    routes.extend(manners);
+    // Everything that comes so far, so that `continue` means the same for every
+    // severity: as if the route had not been there.
+    routes.push(Node { routes: manners, ..Node::default() });
     Ok(Node {
         receiver: alerting.receiver.clone().or(default.receiver),
         group_wait: alerting.group_wait.map(duration).or(default.group_wait),

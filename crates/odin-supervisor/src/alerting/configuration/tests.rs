@@ -79,13 +79,15 @@ fn routes_are_tried_in_their_order() {
             r#"["team=\"x\""] -> b"#,
             r#"["severity=\"info\""] -> a"#,
             r#"["severity=\"info\""] -> null"#,
-            r#"["severity=\"critical\""] -> -"#,
+            // All the rest.
+            "null -> -",
         ]
     );
     assert_eq!(routes[2]["repeat_interval"], "54s");
     assert_eq!(routes[3]["continue"], true);
     // How critical alerts are told holds below every route.
     assert_eq!(routes[3]["routes"][0]["repeat_interval"], "1h");
+    assert_eq!(routes[6]["routes"][0]["repeat_interval"], "1h");
     // What no route takes goes where it went.
     assert_eq!(composed["route"]["receiver"], "null");
 }

@@ -15,5 +15,6 @@
     ./modules/logs
     ./modules/backup
     ./modules/upgrade
+    ./modules/alerting
   ];
 }

@@ -106,6 +106,21 @@ MISUSES = {
     ),
     "one generation": (["odin.upgrade.keepGenerations=1"], "odin.upgrade.keepGenerations", "2"),
     "unit without a suffix": (['odin.upgrade.units=["sshd"]'], "odin.upgrade.units", "pattern"),
+    "route to nobody": (
+        ['odin.alerting.routes=[{ receiver="opps"; team="a"; }]'],
+        "odin.alerting.receivers",
+        '"opps"',
+    ),
+    "webhook without an address": (
+        ['odin.alerting.receivers=[{ name="ops"; webhook={ }; }]'],
+        "odin.alerting.receivers",
+        "exactly one of url and urlFile",
+    ),
+    "unknown remedy": (
+        ['odin.alerting.remediation.actions=["reboot"]'],
+        "odin.alerting.remediation.actions",
+        "restart-pod",
+    ),
     "unknown option": (["odin.gpu.count=8"], "odin.gpu.count", "does not exist"),
 }
 

@@ -11,6 +11,7 @@ mod discovery;
 mod failure;
 mod nodes;
 mod overrule;
+mod restart;
 mod retry;
 mod service;
 

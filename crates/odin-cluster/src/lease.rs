@@ -24,7 +24,8 @@ pub(crate) const NAME: &str = "odin-apply";
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// A lease that is held; released by [`Lease::release`], lost by drop.
-pub(crate) struct Lease {
+#[derive(Debug)]
+pub struct Lease {
     seat: Seat,
     state: watch::Receiver<State>,
     renewal: JoinHandle<()>,
@@ -38,7 +39,7 @@ enum State {
 }
 
 /// What is needed to write the lease.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Seat {
     cluster: Cluster,
     resource: Resource,
@@ -55,7 +56,10 @@ impl Drop for Lease {
 
 impl Lease {
     /// Takes the lease of that name, waiting out a holder that does not renew.
-    pub(crate) async fn acquire(cluster: &Cluster, name: &str, settings: &Settings) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When another holder renews it, or the API server refuses.
+    pub async fn acquire(cluster: &Cluster, name: &str, settings: &Settings) -> Result<Self, Error> {
         let instance = RandomState::new().build_hasher().finish();
         let seat = Seat {
             cluster: cluster.clone(),
@@ -77,7 +81,10 @@ impl Lease {
 
     /// Returns when the lease is held at this moment; waits for a renewal that
     /// is late.
-    pub(crate) async fn ensure(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When it was lost.
+    pub async fn ensure(&self) -> Result<(), Error> {
         let mut state = self.state.clone();
         let deadline = Instant::now() + self.patience;
         loop {
@@ -97,7 +104,7 @@ impl Lease {
     }
 
     /// Gives the lease back, so that the next one need not wait.
-    pub(crate) async fn release(self) {
+    pub async fn release(self) {
         self.renewal.abort();
         // Failing to give it back costs the next holder a wait, nothing else.
         if let Err(error) = self.seat.give_back().await {

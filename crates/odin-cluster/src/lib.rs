@@ -33,6 +33,7 @@ pub use bundle::Bundle;
 pub use cluster::Cluster;
 pub use desired::{DeclaredSecret, Desired, SECRETS};
 pub use error::Error;
+pub use lease::Lease;
 pub use observation::{Live, Observation};
 pub use plan::Plan;
 pub use settings::Settings;

@@ -8,6 +8,7 @@
 //! What belongs to one host alone is `site.toml` ([`site`]), a closed list of
 //! keys that is merged over `odin.toml`.
 
+mod alerting;
 mod api;
 mod apply;
 mod backup;
@@ -23,6 +24,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use alerting::{
+    ALERTMANAGER_SECRET, AlertRemediation, Alerting, Email, NOBODY, PagerDuty, Receiver, Remedy, Route,
+    SelfTest, Slack, Webhook, Window,
+};
 pub use api::Api;
 pub use apply::Apply;
 pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
@@ -62,6 +67,10 @@ pub struct Config {
     /// The reading API over TCP. Absent: there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
+    /// Who is told of alerts, and what is done about them. Absent: nobody, and
+    /// nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerting: Option<Alerting>,
     /// What acceptance is measured against.
     pub verify: Verify,
 }
@@ -153,6 +162,7 @@ impl Config {
         self.logs.validate()?;
         self.gpu.as_ref().map_or(Ok(()), Gpu::validate)?;
         self.api.as_ref().map_or(Ok(()), Api::validate)?;
+        self.alerting.as_ref().map_or(Ok(()), |alerting| alerting.validate(&self.secrets))?;
         self.backup.as_ref().map_or(Ok(()), Backup::validate)
     }
 }

@@ -7,6 +7,7 @@ mod gpu;
 mod gpu_reset;
 mod metrics;
 mod notify;
+mod remediation;
 mod schedule;
 mod sockets;
 
@@ -80,12 +81,13 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     let schedule = tokio::spawn(schedule::run(Arc::clone(&shared)));
     let gpu = tokio::spawn(gpu::run(Arc::clone(&shared)));
     let gpu_reset = tokio::spawn(gpu_reset::run(Arc::clone(&shared)));
+    let remediation = tokio::spawn(remediation::run(Arc::clone(&shared)));
     notify::ready();
     tracing::info!(run_dir = %run_dir.display(), "supervising");
     termination().await;
     notify::stopping();
     tracing::info!("stopping");
-    let tasks = [converge, drift, schedule, gpu, gpu_reset, api];
+    let tasks = [converge, drift, schedule, gpu, gpu_reset, remediation, api];
     for task in serving.into_iter().chain(tasks) {
         task.abort();
     }

@@ -88,6 +88,26 @@ pub enum Error {
         /// What to do about it.
         hint: &'static str,
     },
+    /// What was asked for makes no sense.
+    #[error("cannot {action}: {value:?}: {reason}")]
+    NotUnderstood {
+        /// What was attempted.
+        action: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Alerts cannot be told, tried or acted on.
+    #[error("cannot {action}: {reason}")]
+    Alerting {
+        /// What was attempted, on what.
+        action: String,
+        /// Why it failed.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// A GPU cannot be cut as it is declared.
     #[error("cannot cut GPU {gpu} as gpu.mig declares: {reason}")]
     Layout {
@@ -130,6 +150,7 @@ impl Error {
                 "every key is shown in docs/reference/config.md; `odin config check` tells when it is right"
             }
             Self::NotDeclared { key, .. } => return Some(format!("declare {key} in odin.toml")),
+            Self::NotUnderstood { .. } => return None,
             Self::NotRoot { .. } => "run it as root",
             Self::Busy { .. } => "wait for it to end; `odin status` shows what is under way",
             Self::State { source, .. } if source.kind() == ErrorKind::PermissionDenied => RIGHTS,
@@ -138,7 +159,7 @@ impl Error {
             }
             Self::State { .. } => "check space, permissions and the disk",
             Self::Secret { .. } => "write the value to its file (mode 0600), or declare `generate`",
-            Self::Host { hint, .. } | Self::Token { hint, .. } => hint,
+            Self::Host { hint, .. } | Self::Token { hint, .. } | Self::Alerting { hint, .. } => hint,
             Self::Layout { .. } => "change gpu.mig in odin.toml; docs/guides/mig.md shows what fits",
             Self::Stopped { .. } => "call it again",
             Self::Cluster(error) => return error.hint(),
@@ -166,6 +187,7 @@ impl Error {
             Self::Unreadable { .. }
                 | Self::Declaration(_)
                 | Self::NotDeclared { .. }
+                | Self::NotUnderstood { .. }
                 | Self::Layout { .. }
                 | Self::Token { .. }
         )

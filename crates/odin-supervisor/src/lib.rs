@@ -5,6 +5,7 @@
 //! its own process, or sends the same [`operations::Request`] to the daemon
 //! over the control socket ([`client`]); the outcome is the same value.
 
+mod alerting;
 mod api;
 pub mod appliance;
 mod applies;

@@ -4,6 +4,7 @@
 //! came of it; both cross the control socket as JSON. What changes the world
 //! runs under the one lock ([`crate::lock`]); what only reads does not.
 
+mod alerts;
 mod apply;
 mod backup;
 pub mod bundle;
@@ -90,6 +91,22 @@ pub enum Request {
     },
     /// Cuts GPUs as they were before.
     GpuMigRollback,
+    /// What fires, and what is silenced.
+    AlertsList,
+    /// Sends an alert to receivers and sees whether it arrives.
+    AlertsTest {
+        /// Only this one.
+        receiver: Option<String>,
+    },
+    /// Silences alerts.
+    AlertsSilence(Silence),
+    /// Ends a silence.
+    AlertsUnsilence {
+        /// Its id.
+        id: String,
+    },
+    /// What Alertmanager is told of the declaration.
+    AlertsConfig,
     /// What an upgrade would change, and what stands against it.
     UpgradePlan {
         /// The new system; where the system profile leads when absent.
@@ -151,6 +168,11 @@ impl Request {
             Self::GpuMigPlan => "gpu-mig-plan",
             Self::GpuMigApply { .. } => "gpu-mig-apply",
             Self::GpuMigRollback => "gpu-mig-rollback",
+            Self::AlertsList => "alerts-list",
+            Self::AlertsTest { .. } => "alerts-test",
+            Self::AlertsSilence(_) => "alerts-silence",
+            Self::AlertsUnsilence { .. } => "alerts-unsilence",
+            Self::AlertsConfig => "alerts-config",
             Self::UpgradePlan { .. } => "upgrade-plan",
             Self::UpgradeApply(_) => "upgrade-apply",
             Self::UpgradeStage { .. } => "upgrade-stage",
@@ -229,6 +251,20 @@ pub struct Restore {
     pub only: Vec<String>,
     /// Restores into this directory and touches nothing live.
     pub to: Option<PathBuf>,
+}
+
+/// A silence that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Silence {
+    /// `NAME=VALUE`, `NAME!=VALUE`, `NAME=~REGEX` or `NAME!~REGEX`.
+    pub matchers: Vec<String>,
+    /// How long.
+    pub seconds: u64,
+    /// Why.
+    pub comment: String,
+    /// Who wants it.
+    pub by: String,
 }
 
 /// Options of an upgrade.
@@ -326,6 +362,11 @@ pub async fn run(appliance: &Appliance, request: Request, observer: Arc<dyn Obse
         Request::GpuMigPlan => mig::plan(appliance).await,
         Request::GpuMigApply { yes } => mig::apply(appliance, yes, observer).await,
         Request::GpuMigRollback => mig::rollback(appliance, observer).await,
+        Request::AlertsList => alerts::list(appliance).await,
+        Request::AlertsTest { receiver } => alerts::test(appliance, receiver.as_deref(), &*observer).await,
+        Request::AlertsSilence(silence) => alerts::silence(appliance, &silence).await,
+        Request::AlertsUnsilence { id } => alerts::unsilence(appliance, &id).await,
+        Request::AlertsConfig => alerts::config(appliance),
         Request::UpgradePlan { system } => upgrade::plan(appliance, system.as_deref()).await,
         Request::UpgradeApply(options) => upgrade::apply(appliance, &options, &*observer).await,
         Request::UpgradeStage { system, written } => upgrade::stage(appliance, system.as_deref(), written),

@@ -75,6 +75,21 @@ pub struct RestoreRecord {
     pub downtime_milliseconds: u64,
 }
 
+/// The newest trial of the delivery of alerts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct SelfTestRecord {
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// How long it took.
+    pub seconds: f64,
+    /// Whether every way of every receiver took the alert.
+    pub passed: bool,
+    /// Which did not, and why.
+    pub findings: Vec<String>,
+}
+
 /// When each scheduled task was last run to its end, well or not.
 pub type LastRuns = BTreeMap<String, Timestamp>;
 
@@ -134,6 +149,21 @@ impl Records {
     pub fn keep_restore(&self, record: &RestoreRecord) -> Result<()> {
         self.append("restores.jsonl", record)?;
         store(&self.directory.join("restore.json"), record)
+    }
+
+    /// The newest trial of delivery; none when there was none.
+    #[must_use]
+    pub fn self_test(&self) -> Option<SelfTestRecord> {
+        load(&self.directory.join("self-test.json"))
+    }
+
+    /// Keeps the newest trial of delivery, and all as lines.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_self_test(&self, record: &SelfTestRecord) -> Result<()> {
+        self.append("self-tests.jsonl", record)?;
+        store(&self.directory.join("self-test.json"), record)
     }
 
     /// When each scheduled task last ran.

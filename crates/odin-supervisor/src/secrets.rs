@@ -70,7 +70,8 @@ fn value_of(secret: &Secret, credentials_dir: &Path) -> Result<Vec<u8>> {
     }
 }
 
-fn read(file: &Path) -> std::result::Result<Vec<u8>, String> {
+/// Reads the value of a secret; the error names the file, never the value.
+pub(crate) fn read(file: &Path) -> std::result::Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", file.display());
     let length = fs::metadata(file).map_err(failed)?.len();
     if length == 0 {

@@ -1,6 +1,7 @@
 //! What a person types. The words of the help are the reference
 //! (docs/reference/cli.md is a snapshot of it).
 
+mod alerts;
 mod logs;
 mod token;
 
@@ -83,6 +84,9 @@ pub(crate) enum Verb {
     /// Take up another generation of the system, with a way back
     #[command(subcommand)]
     Upgrade(Upgrade),
+    /// Alerts: what fires, silences, whether they are delivered
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// GPUs: what there is, how well it is, its metrics
     #[command(subcommand)]
     Gpu(Gpu),
@@ -456,6 +460,7 @@ impl Verb {
             Self::Resume => Request::Resume,
             Self::Verify { phase } => Request::Verify { phase: *phase },
             Self::Upgrade(verb) => verb.request(),
+            Self::Alerts(verb) => verb.request(),
             Self::Backup { verb, .. } => match verb {
                 Backup::Now => Request::BackupNow,
                 Backup::List => Request::BackupList,

@@ -72,7 +72,8 @@ fn the_declaration_is_described_as_it_is() {
          holds complete; do not edit.\n\nUnknown keys are errors. Every key has a default but \
          `backup.password-file`, `secrets.*` and what names a table of a list; `odin config show` \
          prints them. `/var/lib/odin/site.toml` may set `host.name`, `secrets`, \
-         `backup.repository`, `backup.password-file` and `backup.copies` for one host.\n\n\
+         `backup.repository`, `backup.password-file`, `backup.copies`, `alerting.receiver`, \
+         `alerting.dead-man`, `alerting.receivers` and `alerting.routes` for one host.\n\n\
          ```toml\n{contract}```\n"
     );
     check("config.md", &page);

@@ -4,9 +4,11 @@
 //! from every machine whose kubeconfig works, and with any network plugin.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use http::Method;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Cluster, Failure, Resource};
 use crate::Error;
@@ -80,7 +82,7 @@ impl Cluster {
         self.service_call(service, Method::POST, path, body.to_string().into_bytes()).await
     }
 
-    /// Asks a Service to delete what a path names.
+    /// Deletes what `path` names.
     ///
     /// # Errors
     /// As [`Cluster::service_get`].
@@ -88,27 +90,28 @@ impl Cluster {
         self.service_call(service, Method::DELETE, path, Vec::new()).await
     }
 
-    /// The address that a Service has inside the cluster; a machine that runs
-    /// pods reaches it too. `None` when there is no such Service, or it has none.
-    ///
-    /// For what the API server's proxy does not pass on: it keeps the header
-    /// `Authorization` to itself.
+    /// Address and port of the Service inside the cluster. Its own machines
+    /// reach it without the API server, as long as kube-proxy's rules stand.
     ///
     /// # Errors
-    /// When the API server cannot be asked.
-    pub async fn service_address(&self, service: Service<'_>) -> Result<Option<String>, Error> {
-        let services = Resource::core("Service", "services", true);
+    /// When the Service does not exist or has no address, or cannot be asked.
+    pub async fn service_address(&self, service: Service<'_>) -> Result<SocketAddr, Error> {
+        let action = format!("find the address of the Service {service}");
         let key = ObjectKey {
             group: String::new(),
             kind: "Service".to_owned(),
             namespace: Some(service.namespace.to_owned()),
             name: service.name.to_owned(),
         };
-        let found = self.get(&services, &key).await.map_err(|failure| {
-            failure.into_error(&format!("look for the address of the Service {service}"), self)
-        })?;
-        let address = found.as_ref().and_then(|found| found.pointer("/spec/clusterIP")?.as_str());
-        Ok(address.filter(|address| !address.is_empty() && *address != "None").map(str::to_owned))
+        let found = self.get(&Resource::core("Service", "services", true), &key).await;
+        let found = found.map_err(|failure| failure.into_error(&action, self))?.unwrap_or_default();
+        let ip = found.pointer("/spec/clusterIP").and_then(Value::as_str).and_then(|ip| ip.parse().ok());
+        let ports = found.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+        let port = ports.filter(|port| port["name"] == service.port).find_map(|port| port["port"].as_u64());
+        match (ip, port.and_then(|port| u16::try_from(port).ok())) {
+            (Some(ip), Some(port)) => Ok(SocketAddr::new(ip, port)),
+            _ => Err(Failure::local("it has none".to_owned()).into_error(&action, self)),
+        }
     }
 
     async fn service_call(

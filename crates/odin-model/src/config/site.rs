@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Config, ConfigError, CopyTarget, Secret, parse};
+use super::{Alerting, Backup, Config, ConfigError, CopyTarget, Receiver, Route, Secret, parse};
 
 /// The host's own values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Site {
     pub secrets: Vec<Secret>,
     /// Where backups of this host go.
     pub backup: SiteBackup,
+    /// Who is told of this host's alerts.
+    pub alerting: SiteAlerting,
 }
 
 /// `[host]` of `site.toml`.
@@ -40,6 +42,21 @@ pub struct SiteBackup {
     pub password_file: Option<PathBuf>,
     /// Further repositories of this host.
     pub copies: Vec<CopyTarget>,
+}
+
+/// `[alerting]` of `site.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SiteAlerting {
+    /// Receiver of what no route takes.
+    pub receiver: Option<String>,
+    /// Receiver of the `Watchdog` alert.
+    pub dead_man: Option<String>,
+    /// Receivers; each replaces the declared one of its name.
+    pub receivers: Vec<Receiver>,
+    /// Routes; with any, they replace the declared ones, because their order
+    /// is what they say.
+    pub routes: Vec<Route>,
 }
 
 impl Site {
@@ -70,6 +87,7 @@ impl Site {
         for copy in &self.backup.copies {
             keys.push(format!("backup.copies.{}", copy.name));
         }
+        self.alerting.keys(&mut keys);
         keys
     }
 
@@ -83,6 +101,42 @@ impl Site {
         }
         if let Some(backup) = &mut config.backup {
             self.backup.merge_into(backup);
+        }
+        if self.alerting != SiteAlerting::default() {
+            self.alerting.merge_into(config.alerting.get_or_insert_default());
+        }
+    }
+}
+
+impl SiteAlerting {
+    fn keys(&self, keys: &mut Vec<String>) {
+        if self.receiver.is_some() {
+            keys.push("alerting.receiver".to_owned());
+        }
+        if self.dead_man.is_some() {
+            keys.push("alerting.dead-man".to_owned());
+        }
+        for receiver in &self.receivers {
+            keys.push(format!("alerting.receivers.{}", receiver.name));
+        }
+        if !self.routes.is_empty() {
+            keys.push("alerting.routes".to_owned());
+        }
+    }
+
+    fn merge_into(&self, alerting: &mut Alerting) {
+        if self.receiver.is_some() {
+            alerting.receiver.clone_from(&self.receiver);
+        }
+        if self.dead_man.is_some() {
+            alerting.dead_man.clone_from(&self.dead_man);
+        }
+        // What the host has twice stays twice, and is refused.
+        let own = |declared: &Receiver| self.receivers.iter().any(|one| one.name == declared.name);
+        alerting.receivers.retain(|declared| !own(declared));
+        alerting.receivers.extend(self.receivers.iter().cloned());
+        if !self.routes.is_empty() {
+            alerting.routes.clone_from(&self.routes);
         }
     }
 }

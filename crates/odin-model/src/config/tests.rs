@@ -179,6 +179,28 @@ fn the_site_wins_over_the_image_key_by_key() {
 }
 
 #[test]
+fn the_site_says_who_is_told() {
+    let file = Path::new("/var/lib/odin/site.toml");
+    let site = Site::parse(
+        "[alerting]\nreceiver = \"here\"\n[[alerting.receivers]]\nname = \"here\"\n\
+         webhook = { url-file = \"/root/url\" }\n[[alerting.routes]]\nreceiver = \"here\"\nteam = \"a\"",
+        file,
+    )
+    .expect("a site");
+    assert_eq!(site.keys(), ["alerting.receiver", "alerting.receivers.here", "alerting.routes"]);
+    // Also where the image declares nothing of it.
+    for declared in [CONTRACT, ""] {
+        let merged = read(declared).expect("a declaration").with_site(&site, file).expect("merged");
+        let alerting = merged.alerting.expect("alerting");
+        assert_eq!(alerting.receiver.as_deref(), Some("here"));
+        assert_eq!(alerting.routes.len(), 1);
+    }
+    let lost = Site::parse("[alerting]\nreceiver = \"nobody\"", file).expect("a site");
+    let error = Config::default().with_site(&lost, file).expect_err("no such receiver").to_string();
+    assert!(error.contains("site.toml: alerting.receiver = \"nobody\""), "{error}");
+}
+
+#[test]
 fn the_site_cannot_set_what_belongs_to_the_image() {
     let error = Site::parse("[apply]\nprune-limit = 1000", Path::new("/var/lib/odin/site.toml"));
     assert!(error.expect_err("a foreign key").to_string().contains("apply"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use odin_cluster::cluster::{Patience, Service};
-use odin_cluster::{Bundle, Cluster, Desired, components};
+use odin_cluster::{Bundle, Cluster, components};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -18,12 +18,13 @@ use tokio::sync::Mutex;
 use super::problem::Problem;
 use super::traffic::Traffic;
 use super::view::{Alert, Component, Gettable, Gpus, Matrix, Series};
+use crate::alerting::declared;
 use crate::daemon::Shared;
 use crate::operations::STATE_NAMESPACE;
 use crate::operations::status::{self, Report};
 use crate::records::Records;
 use crate::tokens::{Refusal, Tokens};
-use crate::{gpu, operations, secrets};
+use crate::{gpu, operations};
 
 /// How long a silent part of the cluster is waited for.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(5) };
@@ -123,7 +124,7 @@ impl Facts {
             let appliance = &self.shared.appliance;
             let look = async || -> crate::Result<Vec<Component>> {
                 let bundle = Bundle::open(&appliance.bundle_in_force())?;
-                let desired = Desired::new(&bundle, &secrets::of(appliance)?)?;
+                let desired = declared::desired(appliance, &bundle)?;
                 let cluster = self.cluster().await?;
                 let found = components::look(&cluster, &desired, STATE_NAMESPACE).await?;
                 Ok(found.into_iter().map(Component::from).collect())

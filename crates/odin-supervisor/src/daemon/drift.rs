@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odin_cluster::drift::{Baseline, DriftAction, DriftRecord};
-use odin_cluster::{Bundle, Cluster, Desired};
+use odin_cluster::{Bundle, Cluster};
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
+use crate::Result;
+use crate::alerting::declared;
 use crate::operations::STATE_NAMESPACE;
 use crate::records::Records;
-use crate::{Result, secrets};
 
 /// Pause after a watch that could not be begun.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -65,8 +66,7 @@ async fn watch_once(
         return std::future::pending().await;
     }
     let bundle = Bundle::open(&directory)?;
-    let secrets = secrets::of(appliance)?;
-    let desired = Desired::new(&bundle, &secrets)?;
+    let desired = declared::desired(appliance, &bundle)?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let (inventory, version) = cluster.inventory(STATE_NAMESPACE).await?;
     let baseline = Baseline::new(&desired, &inventory, version, STATE_NAMESPACE);

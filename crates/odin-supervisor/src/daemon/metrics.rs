@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use odin_model::config::Remedy;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::alerting::remediation::record::Verdict;
 use crate::api::Traffic;
 use crate::appliance::Appliance;
 use crate::records::Records;
@@ -20,6 +22,8 @@ pub(crate) struct Metrics {
     /// A counter that appears with its first failure has no increase; this has a value.
     last: Family<LastLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
+    remediation: Family<RemediationLabels, Counter>,
+    resolved: Family<ResolvedLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,7 +42,31 @@ struct DriftLabels {
     action: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RemediationLabels {
+    action: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResolvedLabels {
+    by: &'static str,
+}
+
 impl Metrics {
+    /// Counts a turn of a remedy: `would-be-done`, `done`, `failed`, `resolved`
+    /// or `not-resolved`.
+    pub(super) fn remediation(&self, action: Remedy, result: &Verdict) {
+        let labels = RemediationLabels { action: action.name(), result: result.name() };
+        self.remediation.get_or_create(&labels).inc();
+    }
+
+    /// Counts an alert that resolved: by a remedy of ODIN, or otherwise.
+    pub(super) fn resolved(&self, by_odin: bool) {
+        let by = if by_odin { "odin" } else { "other" };
+        self.resolved.get_or_create(&ResolvedLabels { by }).inc();
+    }
+
     /// Counts an operation that ended.
     pub(super) fn operation(&self, operation: &'static str, succeeded: bool) {
         let result = if succeeded { "succeeded" } else { "failed" };
@@ -70,6 +98,23 @@ impl Metrics {
             self.drift.clone(),
         );
         traffic.register(&mut registry);
+        if appliance.config.alerting.as_ref().is_some_and(|alerting| !alerting.remediation.actions.is_empty())
+        {
+            // From the beginning, so that the first one counts in a rate.
+            for by in ["odin", "other"] {
+                drop(self.resolved.get_or_create(&ResolvedLabels { by }));
+            }
+            registry.register(
+                "remediation_actions",
+                "Remedies for alerts, by what came of them",
+                self.remediation.clone(),
+            );
+            registry.register(
+                "alerts_resolved",
+                "Alerts that resolved, by who made them",
+                self.resolved.clone(),
+            );
+        }
         let records = Records::of(appliance);
         let suspended = Gauge::<i64>::default();
         suspended.set(i64::from(records.is_suspended()));
@@ -124,6 +169,26 @@ impl Metrics {
                 "drill_last_duration_seconds",
                 "How long the newest drill took",
                 drill.seconds,
+            );
+        }
+        if let Some(test) = records.self_test() {
+            gauge(
+                &mut registry,
+                "alert_self_test_last_timestamp_seconds",
+                "When the delivery of alerts was last tried",
+                seconds(test.time),
+            );
+            gauge(
+                &mut registry,
+                "alert_self_test_last_passed",
+                "1 when every receiver took the alert",
+                f64::from(u8::from(test.passed)),
+            );
+            gauge(
+                &mut registry,
+                "alert_self_test_last_duration_seconds",
+                "How long the newest trial of delivery took",
+                test.seconds,
             );
         }
         let mut text = String::new();

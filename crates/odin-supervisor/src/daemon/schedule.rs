@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
-use odin_model::config::Backup;
+use odin_model::config::{Config, Role};
 use odin_model::event::Silent;
 use odin_model::schedule::Schedule;
 
@@ -29,7 +29,7 @@ struct Task {
 
 /// Runs what is due, one task after the other, for ever.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let tasks = shared.appliance.config.backup.as_ref().map(tasks).unwrap_or_default();
+    let tasks = tasks(&shared.appliance.config);
     if tasks.is_empty() {
         return;
     }
@@ -56,13 +56,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// The tasks a declaration asks for; a backup is followed by its forgetting,
 /// so that retention never runs on a repository that gains nothing.
-fn tasks(backup: &Backup) -> Vec<Task> {
+fn tasks(config: &Config) -> Vec<Task> {
     let mut tasks = Vec::new();
     let mut add = |name: String, schedule: &Option<Schedule>, requests: Vec<Request>| {
         if let Some(schedule) = schedule {
             tasks.push(Task { name, schedule: schedule.clone(), requests });
         }
     };
+    if let Some(alerting) = config.alerting.as_ref().filter(|_| config.host.role == Role::Server) {
+        let requests = vec![Request::AlertsTest { receiver: None }];
+        add("alerts-test".to_owned(), &alerting.self_test.schedule, requests);
+    }
+    let Some(backup) = &config.backup else { return tasks };
     add(
         "backup".to_owned(),
         &backup.schedule,
@@ -131,6 +136,14 @@ mod tests {
 
     fn at(text: &str) -> Zoned {
         format!("{text}[UTC]").parse().expect("a time")
+    }
+
+    #[test]
+    fn what_is_declared_is_a_task() {
+        let contract = include_str!("../../../odin-model/tests/fixtures/odin.toml");
+        let config = Config::parse(contract, std::path::Path::new("odin.toml")).expect("the contract");
+        let names: Vec<String> = tasks(&config).into_iter().map(|task| task.name).collect();
+        assert_eq!(names, ["alerts-test", "backup", "copy-usb", "drill", "check"]);
     }
 
     #[test]

@@ -12,10 +12,11 @@ use odin_model::event::{Event, Observer, Verb};
 use serde_json::json;
 
 use super::{Apply, Outcome, STATE_NAMESPACE, Status};
+use crate::Result;
+use crate::alerting::declared;
 use crate::appliance::Appliance;
 use crate::lock::Lock;
 use crate::records::Records;
-use crate::{Result, secrets};
 use crate::{applies, bundle_in_force};
 
 /// Everything one apply is decided on.
@@ -86,7 +87,12 @@ pub(super) async fn undo(appliance: &Appliance, observer: &dyn Observer) -> Resu
     let _lock = Lock::take(&appliance.config.host, "undo", observer).await?;
     super::restore::take_up(appliance, observer).await?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
-    let secrets = secrets::of(appliance)?;
+    // What was applied last has the default that receivers are put over.
+    let bundle = match declared::has_receivers(appliance) {
+        true => Some(Bundle::open(&appliance.bundle_in_force())?),
+        false => None,
+    };
+    let secrets = declared::secrets(appliance, bundle.as_ref())?;
     let store = DirectoryStore::new(&appliance.undo_dir());
     // What an undo removes was shown by the apply that made it.
     let settings = Settings { confirmed: true, ..settings(appliance, &Apply::default()) };
@@ -123,8 +129,7 @@ pub(super) fn set_suspended(appliance: &Appliance, suspended: bool) -> Result<Ou
 }
 
 async fn prepare(appliance: &Appliance, bundle: &Bundle, options: &Apply) -> Result<Prepared> {
-    let secrets = secrets::of(appliance)?;
-    let desired = Desired::new(bundle, &secrets)?;
+    let desired = declared::desired(appliance, bundle)?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let observation = cluster.observe(&desired, STATE_NAMESPACE).await?;
     let settings = Settings {

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 
 use super::{Outcome, Status};
 use crate::Result;
+use crate::alerting::declared;
 use crate::appliance::Appliance;
 use crate::host::{Systemd, Units};
-use crate::records::{BackupRecord, DrillRecord, Records};
+use crate::records::{BackupRecord, DrillRecord, Records, SelfTestRecord};
 
 /// How long a silent API server is waited for.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(5) };
@@ -32,6 +33,7 @@ pub(crate) struct Report {
     pub(crate) undone: Option<String>,
     pub(crate) backup: Option<BackupRecord>,
     pub(crate) drill: Option<DrillRecord>,
+    pub(crate) self_test: Option<SelfTestRecord>,
     pub(crate) upgrade: Option<UpgradeState>,
     pub(crate) under_way: Option<String>,
 }
@@ -112,6 +114,7 @@ pub(crate) async fn look(appliance: &Appliance) -> Result<Report> {
         undone: records.undone(),
         backup: records.backup(),
         drill: records.drill(),
+        self_test: records.self_test().filter(|_| declared::has_receivers(appliance)),
         upgrade: super::upgrade::status_line(appliance).map(|(newest, well)| UpgradeState { newest, well }),
         under_way: crate::lock::holder(&host.run_dir),
     })
@@ -161,6 +164,7 @@ impl Report {
         self.unit_active
             && applied
             && self.drill.as_ref().is_none_or(|drill| drill.passed)
+            && self.self_test.as_ref().is_none_or(|test| test.passed)
             && self.upgrade.as_ref().is_none_or(|upgrade| upgrade.well)
     }
 }
@@ -231,6 +235,14 @@ impl fmt::Display for Report {
                 }
             )?,
             None => writeln!(formatter, "drill     none yet")?,
+        }
+        if let Some(test) = &self.self_test {
+            let said = if test.passed {
+                "passed".to_owned()
+            } else {
+                format!("FAILED: {}", test.findings.join("; "))
+            };
+            writeln!(formatter, "alerts    delivery tried {}: {said}", age(test.time))?;
         }
         if let Some(upgrade) = &self.upgrade {
             writeln!(formatter, "upgrade   {}", upgrade.newest)?;

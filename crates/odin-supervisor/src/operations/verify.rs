@@ -17,13 +17,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::join;
 use jiff::{SignedDuration, Timestamp};
-use odin_cluster::{Bundle, Cluster, Desired, Settings};
+use odin_cluster::{Bundle, Cluster, Settings};
 use odin_model::report::{Report, Row, Verdict};
 
 use super::{Apply, Outcome, Status};
+use crate::Result;
+use crate::alerting::declared;
 use crate::appliance::Appliance;
 use crate::records::Records;
-use crate::{Result, secrets};
 use stack::Stack;
 
 pub(super) async fn verify(appliance: &Appliance, phase: Option<u8>) -> Result<Outcome> {
@@ -96,8 +97,7 @@ async fn phase_three(appliance: &Appliance) -> Vec<Row> {
 
 async fn cluster_rows(appliance: &Appliance) -> Result<Vec<Row>> {
     let bundle = Bundle::open(&appliance.config.apply.bundle)?;
-    let secrets = secrets::of(appliance)?;
-    let desired = Desired::new(&bundle, &secrets)?;
+    let desired = declared::desired(appliance, &bundle)?;
     let cluster = Cluster::connect(&appliance.config.host.kubeconfig).await?;
     let (inventory, _) = cluster.inventory(super::STATE_NAMESPACE).await?;
     let settings =

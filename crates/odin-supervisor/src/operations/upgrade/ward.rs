@@ -10,13 +10,14 @@ use odin_model::event::{Event, Observer, StepState};
 use odin_model::report::{Row, Verdict};
 
 use super::super::{Apply, Restore, backup, restore};
+use crate::alerting::declared;
 use crate::appliance::Appliance;
 use crate::host::{Systemd, Units};
 use crate::upgrade::execute::Ward;
 use crate::upgrade::gpus::{self, Gpus};
 use crate::upgrade::obstacles::row;
 use crate::upgrade::record::{DataReturn, Record};
-use crate::{Error, Result, secrets};
+use crate::{Error, Result};
 
 /// Pause between looks at a generation on trial.
 const LOOK: Duration = Duration::from_secs(2);
@@ -192,8 +193,7 @@ fn desired(appliance: &Appliance) -> Result<Option<Desired>> {
     if !directory.exists() {
         return Ok(None);
     }
-    let secrets = secrets::of(appliance)?;
-    Ok(Some(Desired::new(&Bundle::open(directory)?, &secrets)?))
+    Ok(Some(declared::desired(appliance, &Bundle::open(directory)?)?))
 }
 
 async fn node(cluster: &odin_cluster::Cluster) -> Row {

@@ -4,6 +4,7 @@
 //! Its API takes a name and a password, which the API server's proxy keeps to
 //! itself; so it is asked at its Service's address, which the host reaches.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -22,7 +23,6 @@ use crate::secrets;
 
 const PHASE: u8 = 2;
 const COMPONENT: &str = "grafana";
-const PORT: u16 = 3000;
 const ROWS: [&str; 2] = ["grafana-answers", "grafana-datasources"];
 /// Where the chart takes the password of its administrator from.
 const SECRET: (&str, &str) = ("grafana-admin", "admin-password");
@@ -33,15 +33,14 @@ const ASKED: [&str; 2] = ["prometheus", "loki"];
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn rows(appliance: &Appliance, stack: &Stack) -> Vec<Row> {
-    let Some(service) = stack.service(COMPONENT, "3000") else {
+    let Some(service) = stack.service(COMPONENT, "http") else {
         return absent(PHASE, &ROWS, COMPONENT);
     };
     let answers = bounded(LIMIT, async { answers(&stack.ask(service, "/api/health", &[]).await?) }).await;
     let sources = bounded(LIMIT, async {
         let password = password(appliance, service.namespace)?;
         let address = stack.cluster.service_address(service).await.map_err(|error| error.to_string())?;
-        let address = address.ok_or("the Service grafana has no address")?;
-        sources(&Door { address: format!("{address}:{PORT}"), password }).await
+        sources(&Door { address, password }).await
     })
     .await;
     let [answering, healthy] = ROWS;
@@ -65,7 +64,7 @@ fn password(appliance: &Appliance, namespace: &str) -> Result<String, String> {
 
 /// Where Grafana is asked, and as whom.
 struct Door {
-    address: String,
+    address: SocketAddr,
     password: String,
 }
 

@@ -30,7 +30,7 @@ fn every_source_that_can_tell_is_healthy() {
 /// Answers each connection with the next of the pages; returns the requests.
 async fn grafana(pages: Vec<(&'static str, Value)>) -> (Door, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
+    let address = listener.local_addr().expect("an address");
     let server = tokio::spawn(async move {
         let mut requests = Vec::new();
         for (status, page) in pages {

@@ -1,0 +1,92 @@
+//! Remedies that alerts ask for, by their annotation `remediation`.
+//!
+//! [`decide`] says what is done now and why the rest is not, from the alerts,
+//! the attempts so far, the declaration and the time alone. [`watch`] says when
+//! an alert is gone, [`record`] what was done and what came of it. Carrying out
+//! is the daemon's (docs/adr/0010-remediation.md).
+
+pub(crate) mod decide;
+pub(crate) mod record;
+pub(crate) mod watch;
+
+use std::fmt;
+
+use odin_model::config::Remedy;
+
+use super::alertmanager::Alert;
+
+/// Annotation with the remedy's name.
+pub(crate) const ANNOTATION: &str = "remediation";
+
+/// What a remedy is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A pod.
+    Pod { namespace: String, name: String },
+    /// What makes pods.
+    Workload { namespace: String, kind: String, name: String },
+    /// A unit of this machine.
+    Unit(String),
+    /// This machine.
+    Machine(String),
+    /// A node of the cluster.
+    Node(String),
+    /// The backups.
+    Backups,
+    /// The bundle.
+    Bundle,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pod { namespace, name } => write!(formatter, "pod {namespace}/{name}"),
+            Self::Workload { namespace, kind, name } => write!(formatter, "{kind} {namespace}/{name}"),
+            Self::Unit(unit) => write!(formatter, "unit {unit}"),
+            Self::Machine(name) => write!(formatter, "machine {name}"),
+            Self::Node(name) => write!(formatter, "node {name}"),
+            Self::Backups => formatter.write_str("backups"),
+            Self::Bundle => formatter.write_str("bundle"),
+        }
+    }
+}
+
+impl Target {
+    /// The target that an alert's labels name, or the label that is missing.
+    pub(crate) fn of(remedy: Remedy, alert: &Alert, k3s_unit: &str) -> Result<Self, String> {
+        let label = |name: &str| match alert.label(name) {
+            "" => Err(format!("the alert has no label {name}")),
+            value => Ok(value.to_owned()),
+        };
+        Ok(match remedy {
+            Remedy::RestartPod => Self::Pod { namespace: label("namespace")?, name: label("pod")? },
+            Remedy::RestartWorkload => {
+                let workload = label("workload")?;
+                let (kind, name) = workload
+                    .split_once('/')
+                    .ok_or_else(|| format!("the label workload is {workload:?} and not KIND/NAME"))?;
+                Self::Workload {
+                    namespace: label("namespace")?,
+                    kind: kind.to_owned(),
+                    name: name.to_owned(),
+                }
+            }
+            Remedy::RestartUnit => Self::Unit(label("unit")?),
+            Remedy::RotateCertificate => Self::Unit(k3s_unit.to_owned()),
+            Remedy::CleanImages | Remedy::CleanJournal => Self::Machine(label("instance")?),
+            Remedy::Cordon => Self::Node(label("instance")?),
+            Remedy::BackupNow => Self::Backups,
+            Remedy::Apply => Self::Bundle,
+        })
+    }
+}
+
+/// Whose part an alert is: that of the machine it is about where its remedy
+/// needs that machine, else that of the server which leads.
+pub(crate) fn is_mine(alert: &Alert, node: &str, leads: bool) -> bool {
+    let remedy = alert.annotations.get(ANNOTATION).and_then(|name| name.parse::<Remedy>().ok());
+    match remedy {
+        Some(remedy) if remedy.is_of_the_node() => alert.label("instance") == node,
+        _ => leads,
+    }
+}

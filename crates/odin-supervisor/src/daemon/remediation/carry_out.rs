@@ -1,0 +1,105 @@
+//! The remedies, one by one.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use odin_cluster::Cluster;
+use odin_model::config::{AlertRemediation, Remedy};
+use odin_model::event::Silent;
+use tokio::process::Command;
+
+use crate::alerting::remediation::Target;
+use crate::alerting::remediation::decide::Act;
+use crate::daemon::{Shared, control};
+use crate::lock::Lock;
+use crate::operations::{Apply, Request, Status};
+use crate::wire::Line;
+use crate::{Error, Result};
+
+/// Carries one out; what comes of it is seen in the alert.
+pub(super) async fn carry_out(
+    shared: &Shared,
+    cluster: &Cluster,
+    act: &Act,
+    declared: &AlertRemediation,
+) -> Result<()> {
+    // These take the lock themselves.
+    match act.remedy {
+        Remedy::BackupNow => return operation(shared, Request::BackupNow).await,
+        Remedy::Apply => return operation(shared, Request::Apply(Apply::default())).await,
+        _ => {}
+    }
+    let host = &shared.appliance.config.host;
+    let _lock = Lock::take(host, "carry out a remedy", &Silent).await?;
+    match (act.remedy, &act.target) {
+        (_, Target::Pod { namespace, name }) => Ok(cluster.restart_pod(namespace, name).await?),
+        (_, Target::Workload { namespace, kind, name }) => {
+            Ok(cluster.restart_workload(namespace, kind, name).await?)
+        }
+        (_, Target::Unit(unit)) => run("systemctl", &["restart", "--", unit]).await,
+        (_, Target::Node(node)) => cordon(cluster, node).await,
+        (Remedy::CleanImages, _) => {
+            let endpoint = endpoint(&host.cri_socket);
+            run("crictl", &["--runtime-endpoint", &endpoint, "rmi", "--prune"]).await
+        }
+        (Remedy::CleanJournal, _) => {
+            let size = format!("--vacuum-size={}", declared.journal_size);
+            // Only files that are not written to any more are removed.
+            run("journalctl", &["--rotate", &size]).await
+        }
+        (remedy, target) => Err(refused(remedy, format!("it is not for {target}"))),
+    }
+}
+
+/// Keeps new pods away, as long as they have somewhere else to go.
+async fn cordon(cluster: &Cluster, node: &str) -> Result<()> {
+    let nodes = cluster.nodes().await?;
+    if !nodes.iter().any(|other| other.name != node && other.ready) {
+        return Err(refused(Remedy::Cordon, format!("no other node than {node} takes pods")));
+    }
+    Ok(cluster.cordon(node, true).await?)
+}
+
+async fn operation(shared: &Shared, request: Request) -> Result<()> {
+    let name = request.name();
+    let failed = |reason: String| Error::Alerting {
+        action: name.to_owned(),
+        reason,
+        hint: "call it by hand; it says more",
+    };
+    match control::carry_out(shared, request, Arc::new(Silent)).await {
+        Line::Outcome(outcome) if outcome.status != Status::Failed => Ok(()),
+        Line::Outcome(_) => Err(failed("it did not succeed".to_owned())),
+        Line::Failure(failure) => Err(failed(failure.message)),
+        Line::Event(_) => Err(failed("it ended without an outcome".to_owned())),
+    }
+}
+
+async fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    let command = format!("{program} {}", arguments.join(" "));
+    let failed = |reason: String| Error::Host {
+        action: format!("run `{command}`"),
+        reason,
+        hint: "run it by hand; it says more",
+    };
+    let done = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&done.stderr).trim().replace('\n', "; ")))
+}
+
+fn endpoint(socket: &Path) -> String {
+    format!("unix://{}", socket.display())
+}
+
+fn refused(remedy: Remedy, reason: String) -> Error {
+    Error::Alerting { action: format!("carry out {remedy}"), reason, hint: "look at the alert's runbook" }
+}

@@ -17,7 +17,16 @@ TESTS = sorted(file.stem for file in VM.glob("*.nix") if file.stem not in ("defa
 
 
 def test_the_declared_ones_are_there() -> None:
-    wanted = {"phase1", "install", "upgrade-good", "upgrade-bad", "restore", "powercut"}
+    wanted = {
+        "phase1",
+        "phase2",
+        "phase3",
+        "install",
+        "upgrade-good",
+        "upgrade-bad",
+        "restore",
+        "powercut",
+    }
     assert wanted <= set(TESTS)
 
 

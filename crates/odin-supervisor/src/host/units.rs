@@ -52,6 +52,17 @@ impl Systemd {
         }
     }
 
+    /// Tells whether a unit is there and started with the machine.
+    #[must_use]
+    pub fn is_enabled(self, unit: &str) -> bool {
+        let told = Command::new("systemctl")
+            .args(["is-enabled", "--quiet", "--", unit])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        told.is_ok_and(|status| status.success())
+    }
+
     /// Tells whether a unit neither runs nor is about to: it may be unknown, and
     /// systemd may be too.
     #[must_use]

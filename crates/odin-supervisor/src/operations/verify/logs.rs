@@ -93,8 +93,8 @@ async fn journal(stack: &Stack, loki: Service<'_>) -> Row {
     if !stack.has(COLLECTOR) {
         return absent(PHASE, &[JOURNAL], COLLECTOR).remove(0);
     }
-    if Systemd.require(JOURNAL_UNIT).is_err() {
-        return row(PHASE, JOURNAL, Verdict::Absent, format!("{JOURNAL_UNIT} is not installed"));
+    if !Systemd.is_enabled(JOURNAL_UNIT) {
+        return row(PHASE, JOURNAL, Verdict::Absent, format!("{JOURNAL_UNIT} is not enabled"));
     }
     let finding = bounded(LIMIT, async {
         let token = token();

@@ -169,7 +169,7 @@ REFUSED = [
         "retention/streams/0/selector",
         "pattern",
     ),
-    ("loki", {"limits": {"stream": {"rate": "3 MB/s"}}}, "limits/stream/rate", "pattern"),
+    ("loki", {"limits": {"stream": {"rateMB": "3"}}}, "limits/stream/rateMB", "integer"),
     ("loki", {"limits": {"tenant": {"rateMB": 0}}}, "limits/tenant/rateMB", "minimum"),
     ("loki", {"limits": {"line": {"maxLabels": 100}}}, "limits/line/maxLabels", "maximum"),
     ("loki", {"auth": True}, "auth", "additional properties"),
@@ -213,6 +213,14 @@ def test_bad_value_is_refused(
     # A key that is known is named by its place, one that is not by itself.
     assert f"'/{key}'" in done.stderr or f"'{key}'" in done.stderr
     assert reason in done.stderr
+
+
+@pytest.mark.parametrize("key", ["rateMB", "burstMB"])
+def test_a_stream_limit_that_would_lose_lines_is_refused(key: str, run) -> None:
+    chart = paths.CHARTS / "loki"
+    done = run("helm", "template", "loki", chart, "--set", f"limits.stream.{key}=1")
+    assert done.returncode != 0
+    assert f"limits.stream.{key} is below limits.tenant.{key}: lines would be lost" in done.stderr
 
 
 @pytest.mark.parametrize("chart", paths.CHART_NAMES)

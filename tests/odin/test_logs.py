@@ -172,14 +172,14 @@ def test_audit_events_come_as_they_are(box: Machine) -> None:
 
 
 def test_a_flood_is_limited_and_others_lines_arrive(box: Machine) -> None:
-    # Eight megabytes at once: half a minute's worth of what one stream may send.
-    number, line = 8000, "x" * 1000
+    # Sixteen megabytes at once: a quarter of a minute's worth of what Loki takes.
+    number, line = 16000, "x" * 1000
     logs.write(box, "flood", f"seq {number} | sed 's/$/ {line}/'")
     logs.write(box, "quiet", logs.numbered(20, 1))
     logs.go(box, "flood")
     logs.go(box, "quiet")
     assert logs.count(box, "quiet", 20, 120).exact
-    limited = 'sum(loki_discarded_samples_total{reason="per_stream_rate_limit"}) > 0'
+    limited = 'sum(loki_discarded_samples_total{reason="rate_limited"}) > 0'
     deadline = time.monotonic() + 60
     while not logs.ask(box, "/api/v1/query", service="prometheus", query=limited)["data"]["result"]:
         assert time.monotonic() < deadline, "nothing was limited"

@@ -1,5 +1,10 @@
 {{/* loki.yaml: one process, everything in one volume. */}}
 {{- define "loki.config" -}}
+{{- range list "rateMB" "burstMB" }}
+{{- if lt (int (index $.Values.limits.stream .)) (int (index $.Values.limits.tenant .)) }}
+{{- fail (printf "limits.stream.%s is below limits.tenant.%s: lines would be lost" . .) }}
+{{- end }}
+{{- end -}}
 # One tenant: whoever reaches the port reads and writes, and a NetworkPolicy says
 # who that is.
 auth_enabled: false
@@ -65,8 +70,8 @@ limits_config:
   ingestion_burst_size_mb: {{ .Values.limits.tenant.burstMB }}
   max_streams_per_user: {{ .Values.limits.tenant.maxStreams }}
   max_global_streams_per_user: 0
-  per_stream_rate_limit: {{ .Values.limits.stream.rate }}
-  per_stream_rate_limit_burst: {{ .Values.limits.stream.burst }}
+  per_stream_rate_limit: {{ .Values.limits.stream.rateMB }}MB
+  per_stream_rate_limit_burst: {{ .Values.limits.stream.burstMB }}MB
   # With it, what a stream may not send yet is refused as a whole and costs it
   # nothing; without, a part is taken, sent again with the rest, and counted
   # again. No stream is so fast that it would be divided into several.

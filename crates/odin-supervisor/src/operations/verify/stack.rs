@@ -16,8 +16,8 @@ use crate::appliance::Appliance;
 /// Evidence, or why a row failed and what to do.
 pub(super) type Finding = std::result::Result<String, String>;
 
-/// A service that is down is told soon; one that restarts is met again.
-const PATIENCE: Patience = Patience { attempt: Duration::from_secs(5), total: Duration::from_secs(8) };
+/// A service that is down is told soon; a machine that is busy gets its time.
+const PATIENCE: Patience = Patience { attempt: Duration::from_secs(10), total: Duration::from_secs(20) };
 /// Time between two looks at something that is waited for.
 const LOOK: Duration = Duration::from_millis(200);
 

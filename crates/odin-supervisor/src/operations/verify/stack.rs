@@ -16,8 +16,8 @@ use crate::appliance::Appliance;
 /// Evidence, or why a row failed and what to do.
 pub(super) type Finding = std::result::Result<String, String>;
 
-/// A service that is down is told soon; one that restarts is met again.
-const PATIENCE: Patience = Patience { attempt: Duration::from_secs(5), total: Duration::from_secs(8) };
+/// A service that is down is told soon; a machine that is busy gets its time.
+const PATIENCE: Patience = Patience { attempt: Duration::from_secs(10), total: Duration::from_secs(20) };
 /// Time between two looks at something that is waited for.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -121,7 +121,7 @@ where
     let began = Instant::now();
     loop {
         let answer = ask().await?;
-        if done(&answer) || began.elapsed() > limit {
+        if done(&answer) || began.elapsed() >= limit {
             return Ok(answer);
         }
         tokio::time::sleep(LOOK).await;
@@ -187,7 +187,7 @@ mod tests {
             Ok::<u32, String>(asked.get())
         };
         assert_eq!(settled(Duration::from_secs(60), ask, |count| *count == 3).await, Ok(3));
-        assert_eq!(settled(Duration::ZERO, ask, |_| false).await, Ok(5));
+        assert_eq!(settled(Duration::ZERO, ask, |_| false).await, Ok(4));
         let fail = || async { Err::<u32, String>("down".to_owned()) };
         assert_eq!(settled(Duration::from_secs(60), fail, |_| true).await, Err("down".to_owned()));
     }

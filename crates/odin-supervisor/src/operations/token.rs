@@ -4,7 +4,6 @@
 //! revokes it, also while a restore runs for an hour. Each is a file that is
 //! replaced or removed in one step.
 
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 

@@ -16,5 +16,6 @@
     ./modules/backup
     ./modules/upgrade
     ./modules/alerting
+    ./modules/grafana
   ];
 }

@@ -108,7 +108,7 @@ def test_a_tag_that_nobody_built_is_found(tmp_path: Path) -> None:
         container["image"]
         for file in bundle.glob("*/*.yaml")
         for item in yaml.safe_load_all(file.read_text())
-        if item.get("kind") in ("StatefulSet", "DaemonSet")
+        if item.get("kind") in ("StatefulSet", "DaemonSet", "Deployment")
         for container in item["spec"]["template"]["spec"]["containers"]
     )
     listing = tmp_path / "images.json"

@@ -5,11 +5,11 @@ let
   secret = types.externalPath;
   text = types.strMatching ".+";
   way =
-    description: options:
+    example: description: options:
     mkOption {
       type = types.nullOr (types.submodule { inherit options; });
       default = null;
-      inherit description;
+      inherit example description;
     };
   optional =
     type: example: description:
@@ -21,6 +21,18 @@ let
   required =
     type: example: description:
     mkOption { inherit type example description; };
+
+  mail = {
+    to = "ops@example.org";
+    from = "odin@example.org";
+    smarthost = "mail.example.org:587";
+  };
+  chat = {
+    channel = "#ops";
+    urlFile = "/var/lib/odin/credentials/slack-url";
+  };
+  pager.routingKeyFile = "/var/lib/odin/credentials/pagerduty-key";
+  hook.url = "https://hooks.example.org/odin";
 in
 {
   options.odin.alerting.receivers = mkOption {
@@ -30,7 +42,7 @@ in
           name = required (types.strMatching "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?") "ops" ''
             Its name in routes and reports.
           '';
-          email = way "By e-mail." {
+          email = way mail "By e-mail." {
             to = required text "ops@example.org" "Addresses it goes to, by comma.";
             from = required text "odin@example.org" "Address it comes from.";
             smarthost = required (types.strMatching ".+:[0-9]+") "mail.example.org:587" ''
@@ -54,18 +66,18 @@ in
               '';
             };
           };
-          slack = way "In a channel of Slack, or of what speaks as it does." {
+          slack = way chat "In a channel of Slack, or of what speaks as it does." {
             channel = required text "#ops" "Channel or user.";
             urlFile = required secret "/var/lib/odin/credentials/slack-url" ''
               File with the incoming webhook's URL, which is a secret.
             '';
           };
-          pagerduty = way "Through PagerDuty." {
+          pagerduty = way pager "Through PagerDuty." {
             routingKeyFile = required secret "/var/lib/odin/credentials/pagerduty-key" ''
               File with the routing key of an integration of the Events API v2.
             '';
           };
-          webhook = way "By a POST of Alertmanager's JSON." {
+          webhook = way hook "By a POST of Alertmanager's JSON." {
             url = optional (types.strMatching "https?://[^@]+") "https://hooks.example.org/odin" ''
               Address, where it is no secret. Exactly one of `url` and `urlFile`.
             '';

@@ -112,6 +112,7 @@ pub(crate) enum Verb {
     },
 }
 
+/// A repository in place of the declared one.
 #[derive(Debug, Args)]
 pub(crate) struct Repository {
     /// Another repository than the declared one; needs no declaration at all

@@ -29,9 +29,7 @@ pub fn create(
     let now = Timestamp::now();
     let (token, secret) = Tokens::of(appliance).create(name, scope, expires_in, now)?;
     keep(appliance, "created", name, now)?;
-    let mut text = format!("{secret}\n");
-    // A String takes everything.
-    text += &format!("scope {scope}, good until {}; it is shown only now\n", token.expires);
+    let text = format!("{secret}\nscope {scope}, good until {}; it is shown only now", token.expires);
     let data = json!({
         "name": name, "scope": scope, "token": secret, "created": token.created, "expires": token.expires,
     });
@@ -56,7 +54,7 @@ pub fn list(appliance: &Appliance) -> Result<Outcome> {
         let ended = if token.expires <= now { " (ended)" } else { "" };
         let (name, scope) = (&token.name, token.scope.to_string());
         let (created, expires) = (seconds(token.created), seconds(token.expires));
-        text += &format!("{name:<24} {scope:<8} {created:<20} {expires:<20} {used}{ended}\n");
+        text.push_str(&format!("{name:<24} {scope:<8} {created:<20} {expires:<20} {used}{ended}\n"));
         data.push(json!({
             "name": name, "scope": scope, "created": token.created, "expires": token.expires, "last-used": last,
         }));

@@ -51,5 +51,3 @@ pub(crate) enum Mig {
     /// After a cut that was interrupted: to the layout before that. Twice undoes itself.
     Rollback,
 }
-
-/// A repository in place of the declared one.

@@ -58,6 +58,8 @@ printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\
 
 def listen(machine: Machine) -> None:
     """Starts the receiver and writes the files that name it."""
+    # The daemon may have brought K3s up anew since; its node comes a moment later.
+    machine.wait_until_succeeds("kubectl get node -o name | grep .", 60)
     node = json.loads(machine.succeed("kubectl get node -o json"))["items"][0]
     address = next(
         each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"

@@ -115,19 +115,20 @@ class Cluster:
 
 
 # What the API says right after a boot is what was true before it: the kubelet
-# must have reported this boot, and the containers must be of this boot.
+# must have reported this boot, and the containers must be of this boot. No answer
+# is no yes: jq is content with nothing.
 _NODE_READY = """
 kubectl get node "$(hostname)" -o json |
-jq -e --arg boot "$(cat /proc/sys/kernel/random/boot_id)" '
-  .status | .nodeInfo.bootID == $boot
-    and any(.conditions[]; .type == "Ready" and .status == "True")'
+jq -es --arg boot "$(cat /proc/sys/kernel/random/boot_id)" '
+  length == 1 and (.[0].status | .nodeInfo.bootID == $boot
+    and any(.conditions[]; .type == "Ready" and .status == "True"))'
 """
 _PODS_READY = """
 for selector in k8s-app=kube-dns app=local-path-provisioner; do
   kubectl -n kube-system get pods -l "$selector" -o json
 done |
 jq -es --argjson boot "$(date -d "$(ps -o lstart= -p 1)" +%s)" '
-  all(.[].items; length > 0 and
+  length == 2 and all(.[].items; length > 0 and
     all(.[].status.containerStatuses[]?;
       .ready and (.state.running.startedAt | fromdate) >= $boot))'
 """

@@ -207,12 +207,15 @@ async fn a_disk_that_refuses_is_waited_for() {
     // Room for the first line, or for the two after it.
     let running = bench.start_with(250);
     bench.wait_for(&first).await;
-    // A file cannot be renamed to the name of a directory.
+    // Neither makes room for the other: a directory that holds something is not
+    // replaced.
     fs::create_dir(bench.path("out/current.jsonl.1")).expect("a directory");
+    fs::create_dir_all(bench.path("out/current.jsonl.2/full")).expect("directories");
     let second = bench.log(2, "\"two\"");
     let third = bench.log(3, "\"three\"");
     sleep(RETRY_WRITE).await;
     assert_eq!(bench.written(), first);
+    fs::remove_dir_all(bench.path("out/current.jsonl.2")).expect("removed");
     fs::remove_dir(bench.path("out/current.jsonl.1")).expect("removed");
     bench.wait_for(&format!("{second}{third}")).await;
     assert_eq!(fs::read_to_string(bench.path("out/current.jsonl.1")).expect("text"), first);

@@ -70,9 +70,12 @@ async fn phase_two(appliance: &Appliance) -> Vec<Row> {
         Ok(stack) => stack,
         Err(error) => return vec![row(2, "metrics", Verdict::Failed, error.to_string())],
     };
-    let gpu = appliance.config.gpu.is_some();
+    let config = &appliance.config;
+    let scraped = config.api.as_ref().is_some_and(|api| api.scrape);
+    let gpu = config.gpu.is_some().then_some("gpu");
+    let host: Vec<&'static str> = gpu.into_iter().chain(scraped.then_some("odin")).collect();
     let (mut rows, dashboards, grafana, object_state) = join!(
-        metrics::rows(&stack, gpu),
+        metrics::rows(&stack, &host),
         dashboards::answer(&stack),
         grafana::rows(appliance, &stack),
         metrics::object_state(&stack),

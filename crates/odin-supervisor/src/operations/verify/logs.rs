@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::metrics::Prometheus;
 use super::row;
-use super::stack::{Finding, Stack, absent, bounded, judged};
+use super::stack::{Finding, Stack, absent, bounded, judged, settled};
 use crate::host::Systemd;
 use judge::{Found, Settings};
 
@@ -30,6 +30,8 @@ const JOURNAL: &str = "journal-line-arrives";
 const QUEUE: &str = "collector-has-room";
 /// The unit that makes files of the journal, which the collector reads.
 const JOURNAL_UNIT: &str = "odin-journal.service";
+/// How long the first scrape of a collector is waited for.
+const SETTLE: Duration = Duration::from_secs(40);
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 /// How long a line is looked for: longer than it may take, so that the row tells
 /// how late one is.
@@ -140,7 +142,9 @@ async fn queue(stack: &Stack) -> Row {
     let finding = bounded(LIMIT, async {
         let part =
             |what: &str| format!("sum by (instance) (otelcol_exporter_queue_{what}{{job=\"{COLLECTOR}\"}})");
-        let full = prometheus.now(&format!("{} / {}", part("size"), part("capacity"))).await?;
+        let query = format!("{} / {}", part("size"), part("capacity"));
+        // A collector that has just started was not scraped yet.
+        let full = settled(SETTLE, || prometheus.now(&query), |samples| !samples.is_empty()).await?;
         judge::queue(&full.iter().map(|sample| sample.value).collect::<Vec<_>>())
     })
     .await;

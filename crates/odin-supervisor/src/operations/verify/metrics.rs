@@ -64,11 +64,12 @@ impl<'a> Prometheus<'a> {
     }
 }
 
-/// Every row about Prometheus itself.
-pub(super) async fn rows(stack: &Stack, gpu: bool) -> Vec<Row> {
+/// Every row about Prometheus itself. `host` are the jobs of the host's own
+/// units that must be there.
+pub(super) async fn rows(stack: &Stack, host: &[&'static str]) -> Vec<Row> {
     let Some(prometheus) = Prometheus::of(stack) else { return absent(PHASE, &ROWS, "prometheus") };
-    let expected = expected(|component| stack.has(component), gpu);
-    let targets = targets(&prometheus).await;
+    let expected = expected(|component| stack.has(component), host);
+    let targets = targets(&prometheus, &expected).await;
     let (fresh, retention, rules, accepted, storage) = join!(
         bounded(LIMIT, fresh(&prometheus, &targets)),
         bounded(LIMIT, retention(&prometheus)),
@@ -105,14 +106,17 @@ pub(super) async fn rows(stack: &Stack, gpu: bool) -> Vec<Row> {
 }
 
 /// Jobs that must have a target on this machine.
-fn expected(has: impl Fn(&str) -> bool, gpu: bool) -> BTreeSet<&'static str> {
+fn expected(has: impl Fn(&str) -> bool, host: &[&'static str]) -> BTreeSet<&'static str> {
     let scraped = SCRAPED.into_iter().filter(|component| has(component));
-    ALWAYS.into_iter().chain(scraped).chain(gpu.then_some("gpu")).collect()
+    ALWAYS.into_iter().chain(scraped).chain(host.iter().copied()).collect()
 }
 
-async fn targets(prometheus: &Prometheus<'_>) -> Result<Targets, String> {
+/// The targets, once each was tried and none is missing that a pod which has
+/// just started will be.
+async fn targets(prometheus: &Prometheus<'_>, expected: &BTreeSet<&str>) -> Result<Targets, String> {
     let ask = || prometheus.ask("/api/v1/targets", &[("state", "active")]);
-    settled(SETTLE, ask, Targets::settled).await
+    settled(SETTLE, ask, |targets: &Targets| targets.settled() && judge::found(targets, expected).is_ok())
+        .await
 }
 
 /// The newest sample of each job.
@@ -179,10 +183,10 @@ mod tests {
 
     #[test]
     fn what_must_be_scraped_follows_from_what_is_declared() {
-        let jobs = |components: &[&str], gpu| expected(|name| components.contains(&name), gpu);
-        let bare = jobs(&[], false);
+        let jobs = |components: &[&str], host| expected(|name| components.contains(&name), host);
+        let bare = jobs(&[], &[]);
         assert_eq!(bare.len(), ALWAYS.len());
-        let more = jobs(&["loki", "alertmanager", "platform"], true);
+        let more = jobs(&["loki", "alertmanager", "platform"], &["gpu"]);
         assert_eq!(more.len(), ALWAYS.len() + 3);
         assert!(more.contains("loki") && more.contains("gpu") && !more.contains("platform"), "{more:?}");
     }

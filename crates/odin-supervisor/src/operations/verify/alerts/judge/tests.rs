@@ -5,6 +5,7 @@ use super::*;
 const METRICS: &str = "\
 # TYPE alertmanager_config_last_reload_successful gauge
 alertmanager_config_last_reload_successful 1
+alertmanager_build_info{version=\"0.31.1\"} 1
 alertmanager_notifications_total{integration=\"email\"} 3
 alertmanager_notifications_total{integration=\"webhook\"} 4
 alertmanager_notifications_failed_total{integration=\"email\",reason=\"other\"} 0
@@ -69,6 +70,8 @@ fn failed_notifications_are_told_by_how_they_were_sent() {
     );
     assert!(sent(&failed).expect_err("failed").ends_with(": 3 by webhook"));
     assert!(sent("").is_err());
+    let untold = "alertmanager_build_info{version=\"0.31.1\"} 1\n";
+    assert!(sent(untold).is_ok_and(|words| words.starts_with("no receiver")));
     assert!(sent("alertmanager_notifications_total{integration=\"email\"} many\n").is_err());
 }
 

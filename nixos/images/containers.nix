@@ -11,10 +11,11 @@ let
   # Receivers and remote endpoints speak TLS.
   withCertificates = [ dockerTools.caCertificates ];
 
-  # What no chart of this tree runs would take space for nothing.
-  hasChart = name: builtins.pathExists (../../manifests/charts + "/${name}");
+  # What no chart of this tree runs would take space for nothing. By name alone:
+  # the names of the flake's outputs must not need a package.
+  wanted = name: name == "busybox" || builtins.pathExists (../../manifests/charts + "/${name}");
 in
-lib.filterAttrs (name: image: !image.versioned || hasChart name) {
+lib.filterAttrs (name: _: wanted name) {
   prometheus = image {
     name = "prometheus";
     tag = "v${pkgs.prometheus.version}";

@@ -11,13 +11,21 @@ from typing import Any
 from odin_nix import checker, tools
 
 LOCK = tools.ROOT / "flake.lock"
+# Charts that run an image of their own, as far as this tree has them.
+CHARTS = {
+    chart
+    for chart in (
+        *("alertmanager", "grafana", "kube-state-metrics", "loki"),
+        *("node-exporter", "otel-collector", "prometheus"),
+    )
+    if (tools.ROOT / "manifests" / "charts" / chart).exists()
+}
 OUTPUTS = {
     "apps": {"vm", "flash"},
     "devShells": {"default"},
     "packages": {
         *("default", "odin", "bundle-dev", "bundle-lab", "bundle-prod"),
-        *("container-alertmanager", "container-busybox"),
-        *("container-node-exporter", "container-prometheus"),
+        *(f"container-{name}" for name in CHARTS | {"busybox"}),
         *("image-iso", "image-kexec", "image-raw"),
     },
 }

@@ -123,12 +123,16 @@ def test_datasources_lead_to_services_of_the_bundle(with_grafana: Bundle) -> Non
         "alertmanager": "http://alertmanager:9093",
     }
     assert all(each["uid"] == each["type"] and not each["editable"] for each in found)
-    for name in ("prometheus", "alertmanager"):
+    for name in ("prometheus", "alertmanager", "loki"):
         (port,) = with_grafana.one("Service", name, "monitoring")["spec"]["ports"]
         assert f"http://{name}:{port['port']}" in {each["url"] for each in found}
     prometheus = with_grafana.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
-    scraped = yaml.safe_load(prometheus)["global"]["scrape_interval"]
-    assert found[0]["jsonData"]["timeInterval"] == scraped
+    config = yaml.safe_load(prometheus)
+    common = config["global"]["scrape_interval"]
+    each = {job.get("scrape_interval", common) for job in config["scrape_configs"]}
+    # A rate over less than two scrapes of the slowest job is none.
+    slowest = max(each, key=lambda interval: int(interval.removesuffix("s")))
+    assert found[0]["jsonData"]["timeInterval"] == slowest
 
 
 def test_every_dashboard_is_mounted(with_grafana: Bundle) -> None:

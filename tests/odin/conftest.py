@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "vm")]
 from odin_lab import cluster, odin
 from odin_lab.fixtures import temporary_machine
 from odin_lab.machine import Machine
+from scenarios import stack
 
 pytest_plugins = ["odin_lab.fixtures", "odin_lab.trial"]
 
@@ -41,3 +42,13 @@ def box(bundle: Path, disk: Path) -> Iterator[Machine]:
         machine.succeed("odin apply")
         machine.succeed("odin backup now")
         yield machine
+
+
+@pytest.fixture(scope="module")
+def watched_box(box: Machine) -> Iterator[Machine]:
+    """The shared machine with its daemon, whose metrics Prometheus has."""
+    box.succeed("systemctl start odin.service")
+    # The kubelet brings a Secret that is new into a pod within two minutes.
+    stack.wait("odin is scraped", lambda: stack.value(box, 'up{job="odin"}') == 1, 240)
+    yield box
+    box.succeed("systemctl stop odin.service")

@@ -46,24 +46,6 @@ ABSENT = {
     "GPUs, which other tests simulate": Absent(
         ("odin_gpu_", "DCGM_"), {"overview.json": {"GPUs", "Power of GPUs"}}
     ),
-    "the supervisor's metrics over TCP": Absent(
-        ("odin_",),
-        {
-            "backups.json": {
-                *("Newest snapshot", "Took", "Newest drill", "Drill", "Restore takes"),
-                *("Age of the newest snapshot", "Duration", "Drills", "Age of the newest drill"),
-            },
-            "odin.json": {
-                *("Supervisor", "Drift repair", "Versions", "Repair", "Time to answer"),
-            },
-            "overview.json": {"Newest snapshot", "Newest drill", "Drift repair"},
-        },
-    ),
-    "Loki": Absent(
-        ("loki_", "route:loki_"),
-        {"logs.json": {"Refused by Loki", "Streams", "Latency of Loki"}, "storage.json": {"Logs"}},
-    ),
-    "the collector": Absent(("otelcol_",), {"logs.json": {"Queue", "Read and sent"}}),
     "sensors": Absent(("node_hwmon_",), {"node.json": {"Temperatures"}}),
     "volumes that are measured: local-path gives directories": Absent(
         ("kubelet_volume_stats_",), {"storage.json": {"Fullest volume", "Use of volumes", "Claims"}}
@@ -116,7 +98,7 @@ def settled(box, texts: list[str], allowed: set[str]) -> set[str]:
     return found
 
 
-def test_every_metric_that_is_read_is_told_of(box) -> None:
+def test_every_metric_that_is_read_is_told_of(watched_box) -> None:
     names = sorted(
         {
             metric
@@ -126,12 +108,12 @@ def test_every_metric_that_is_read_is_told_of(box) -> None:
         }
     )
     allowed = {f"count({name})" for name in names if is_absent(name)}
-    found = settled(box, [f"count({name})" for name in names], allowed)
+    found = settled(watched_box, [f"count({name})" for name in names], allowed)
     assert found == allowed
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_panel_has_data(box, name: str) -> None:
+def test_every_panel_has_data(watched_box, name: str) -> None:
     queries = asked(name)
     expected = set().union(*(each.panels.get(name, set()) for each in ABSENT.values()))
     trouble = OF_TROUBLE.get(name, set())
@@ -140,7 +122,7 @@ def test_every_panel_has_data(box, name: str) -> None:
         for query in queries
         if query.panel in expected | trouble or any(map(is_absent, dashboards.metrics(query.text)))
     }
-    found = settled(box, [query.text for query in queries], allowed)
+    found = settled(watched_box, [query.text for query in queries], allowed)
     with_data = {query.panel for query in queries if query.text not in found}
     # A list of choices is no panel.
     without = {query.panel for query in queries} - with_data - trouble - {"variable"}

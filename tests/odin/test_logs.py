@@ -63,13 +63,10 @@ def said(text: str) -> str:
     return f"printf '%s\\n' '{quoted}'"
 
 
-def test_a_line_is_found_within_ten_seconds(box: Machine) -> None:
+def test_a_line_is_found_by_its_pod(box: Machine) -> None:
     logs.write(box, "canary", "echo canary sings")
     logs.go(box, "canary")
-    began = time.monotonic()
     (entry,) = logs.wait_for(box, f'{logs.of("canary")} |= "canary sings"', 1, 30)
-    took = time.monotonic() - began
-    assert took < 10, f"{took:.1f} s"
     assert entry.labels["k8s_pod_name"] == "canary"
     assert entry.labels["k8s_container_name"] == "writer"
     assert entry.labels["k8s_node_name"] == box.succeed("hostname").strip()

@@ -27,12 +27,15 @@ NAMESPACE = "monitoring-host"
 PODS = f"kubectl -n {NAMESPACE} get pods -l app.kubernetes.io/name=node-exporter -o json"
 # What a rule of Prometheus does: it fires as long as this pod is there. Its end
 # is not told; Alertmanager hears nothing more, as when a rule stops to fire.
+# Without its start Alertmanager takes the end for it, which is always to come.
 RULE = f"""#!/bin/bash
+starts=$(date -u +%FT%TZ)
 while [ "$(kubectl -n {NAMESPACE} get pod $1 -o jsonpath={{.metadata.uid}})" = $2 ]; do
   ends=$(date -u -d +20seconds +%FT%TZ)
   curl --silent --fail --data @- -H 'Content-Type: application/json' "$3/api/v2/alerts" <<END
 [{{"labels": {{"alertname": "LabPodHangs", "severity": "critical", "namespace": "{NAMESPACE}",
-  "pod": "$1"}}, "annotations": {{"remediation": "restart-pod"}}, "endsAt": "$ends"}}]
+  "pod": "$1"}}, "annotations": {{"remediation": "restart-pod"}},
+  "startsAt": "$starts", "endsAt": "$ends"}}]
 END
   sleep 3
 done

@@ -11,7 +11,7 @@ import time
 from scenarios import stack
 
 # A whole run: every row waits for conditions, and all of them for a limited time.
-LONGEST = 90  # seconds
+LONGEST = 150  # seconds
 
 PHASE2 = {
     "targets-up": "passed",
@@ -58,9 +58,9 @@ def verdicts(found: dict[str, dict]) -> dict[str, str]:
     return {name: row["verdict"] for name, row in found.items()}
 
 
-def test_metrics_and_dashboards(box):
+def test_metrics_and_dashboards(watched_box):
     began = time.monotonic()
-    found = rows(box, 2)
+    found = rows(watched_box, 2)
     assert verdicts(found) == PHASE2, found
     assert time.monotonic() - began < LONGEST
     # The evidence says what was seen.
@@ -69,23 +69,26 @@ def test_metrics_and_dashboards(box):
     assert "queries" in found["dashboards-answer"]["reason"]
 
 
-def test_logs_and_alerts(box):
+def test_logs_and_alerts(watched_box):
     began = time.monotonic()
-    found = rows(box, 3)
+    found = rows(watched_box, 3)
     assert verdicts(found) == PHASE3, found
     assert time.monotonic() - began < LONGEST
     assert "after it was written" in found["pod-line-arrives"]["reason"]
     # The canaries left nothing: no pod, no alert, and no silence that holds.
-    box.wait_until_fails(
+    watched_box.wait_until_fails(
         "kubectl -n odin-platform get pods --no-headers | grep odin-probe-logs", 30
     )
-    assert not stack.alerts(box, "OdinVerifyCanary")
-    silences = stack.ask(box, "alertmanager:9093", "/api/v2/silences")
+    assert not stack.alerts(watched_box, "OdinVerifyCanary")
+    silences = stack.ask(watched_box, "alertmanager:9093", "/api/v2/silences")
     states = {one["status"]["state"] for one in silences if one["createdBy"] == "odin verify"}
     assert states == {"expired"}
 
 
-def test_what_is_down_is_told_and_stops_nothing_else(box):
+def test_what_is_down_is_told_and_stops_nothing_else(watched_box):
+    box = watched_box
+    # It would repair what is broken here.
+    box.succeed("systemctl stop odin.service")
     box.succeed("kubectl -n monitoring scale statefulset alertmanager --replicas=0")
     try:
         box.wait_until_fails("kubectl -n monitoring get pod alertmanager-0", 60)
@@ -95,7 +98,7 @@ def test_what_is_down_is_told_and_stops_nothing_else(box):
         assert failed == {name for name in PHASE3 if name.startswith(alerting)}, alerts
         assert alerts["pod-line-arrives"]["verdict"] == "passed", alerts
         assert all("; next: " in alerts[name]["reason"] for name in failed), alerts
-        box.wait_until_succeeds("odin verify --phase 2 | grep -E '^2  jobs-found +failed'", 60)
+        box.wait_until_succeeds("odin verify --phase 2 | grep -E '^2  jobs-found +failed'", 180)
         status, _ = box.execute("odin verify --phase 2")
         assert status == 1
         metrics = rows(box, 2)
@@ -104,4 +107,5 @@ def test_what_is_down_is_told_and_stops_nothing_else(box):
     finally:
         box.succeed("kubectl -n monitoring scale statefulset alertmanager --replicas=1")
         box.succeed("kubectl -n monitoring rollout status statefulset alertmanager --timeout=120s")
+        box.succeed("systemctl start odin.service")
         stack.verified(box, 2)

@@ -211,9 +211,9 @@ impl<'a> Keeper<'a> {
         let policy =
             Policy { declared: &self.declared, node: &self.node, k3s_unit: &config.host.k3s_unit, leads };
         let decision = decide(alerts, self.attempts.as_deref().unwrap_or_default(), &policy, now);
-        for (fingerprint, reason) in &decision.held {
-            if !self.told_held.iter().any(|(told, _)| told == fingerprint) {
-                tracing::info!(reason, "an alert is left to a person for now");
+        for held in &decision.held {
+            if !self.told_held.contains(held) {
+                tracing::info!(reason = held.1, "an alert is left to a person for now");
             }
         }
         self.told_held = decision.held;

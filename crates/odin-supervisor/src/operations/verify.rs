@@ -25,6 +25,7 @@ use crate::Result;
 use crate::alerting::declared;
 use crate::appliance::Appliance;
 use crate::records::Records;
+use crate::scrape;
 use stack::Stack;
 
 pub(super) async fn verify(appliance: &Appliance, phase: Option<u8>) -> Result<Outcome> {
@@ -71,7 +72,8 @@ async fn phase_two(appliance: &Appliance) -> Vec<Row> {
         Err(error) => return vec![row(2, "metrics", Verdict::Failed, error.to_string())],
     };
     let config = &appliance.config;
-    let scraped = config.api.as_ref().is_some_and(|api| api.scrape);
+    // Only a daemon that ran has told Prometheus where it listens.
+    let scraped = scrape::secret(appliance).is_some();
     let gpu = config.gpu.is_some().then_some("gpu");
     let host: Vec<&'static str> = gpu.into_iter().chain(scraped.then_some("odin")).collect();
     let (mut rows, dashboards, grafana, object_state) = join!(

@@ -92,6 +92,10 @@ impl Metrics {
             "1 when the newest operation of this kind succeeded, 0 when it failed",
             self.last.clone(),
         );
+        // From the beginning, so that the first one counts in a rate.
+        for action in ["repaired", "suspended", "failed"] {
+            drop(self.drift.get_or_create(&DriftLabels { action }));
+        }
         registry.register(
             "drift",
             "Changes made by others to declared objects, by what was done",
@@ -100,7 +104,6 @@ impl Metrics {
         traffic.register(&mut registry);
         if appliance.config.alerting.as_ref().is_some_and(|alerting| !alerting.remediation.actions.is_empty())
         {
-            // From the beginning, so that the first one counts in a rate.
             for by in ["odin", "other"] {
                 drop(self.resolved.get_or_create(&ResolvedLabels { by }));
             }

@@ -115,7 +115,7 @@ def _node(box: Box, chance: random.Random) -> Iterator[Line]:
         "node_nf_conntrack_entries": 9000,
         "node_filefd_allocated": 20_000,
         "node_timex_maxerror_seconds": 0.02,
-        "node_timex_offset_seconds": 0.0001,
+        "node_timex_estimated_error_seconds": 0.0001,
     }
     fixed = {
         "node_memory_MemTotal_bytes": 2**41,

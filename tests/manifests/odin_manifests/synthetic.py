@@ -270,6 +270,10 @@ def _state(box: Box, chance: random.Random) -> Iterator[Line]:
         for resource, value in (("cpu", 0.2), ("memory", 2**28)):
             name = "kube_pod_container_resource_requests"
             yield _gauge(name, value, 0, **of, container="main", node=NODE, resource=resource)
+        name = "kube_pod_container_status_restarts_total"
+        yield _count(name, 0, **of, container="main")
+        name = "kube_pod_container_status_last_terminated_reason"
+        yield _gauge(name, 1, 0, **of, container="main", reason="OOMKilled")
     for namespace, number in itertools.product(NAMESPACES, range(5)):
         of = {**at, "namespace": namespace}
         wanted = chance.randint(1, 4)

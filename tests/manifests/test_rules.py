@@ -153,6 +153,15 @@ def test_log_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
     assert data == {path.name: path.read_text() for path in paths.LOG_RULES.glob("*.yaml")}
 
 
+def test_loki_is_full_where_its_alert_says(bundle: Bundle) -> None:
+    """The metric is of 1, as the setting is."""
+    (data,) = bundle.one("ConfigMap", "loki", "monitoring")["data"].values()
+    threshold = yaml.safe_load(data)["ingester"]["wal"]["disk_full_threshold"]
+    (rule,) = (rule for rule in rules("alert") if rule["alert"] == "LokiStorageFailing")
+    wanted = f'max(loki_ingester_wal_disk_usage_percent{{job="loki"}}) >= {threshold}'
+    assert wanted in rule["expr"]
+
+
 def test_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
     data = bundle.one("ConfigMap", "prometheus-rules", "monitoring")["data"]
     assert data == {name: (paths.RULES / name).read_text() for name in FILES}

@@ -22,7 +22,13 @@ REMEDIES = {
     *("rotate-certificate", "cordon", "backup-now", "apply"),
 }
 FAULTS = paths.ROOT / "tests" / "acceptance" / "faults.yaml"
+UP = re.compile(r"\bup\{([^}]*)\} == 0")
 RECORD = re.compile(r"[a-z_]+:[a-z_]+:[a-z0-9_]+")
+
+
+def seconds(text: str) -> int:
+    """Of a duration in one unit."""
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 
 
 def rules(kind: str, files: Iterable[Path] = SHIPPED) -> list[dict]:
@@ -230,6 +236,29 @@ def test_missing_targets_are_those_that_are_scraped(bundle: Bundle) -> None:
     named = set(re.findall(r'job="([a-z-]+)"', rule["expr"]))
     optional = {"pods", "gpu", "odin", "grafana", "kube-state-metrics"}
     assert named == jobs - {"prometheus"} - optional
+
+
+def test_one_lost_scrape_is_no_alert(bundle: Bundle) -> None:
+    """Until the next scrape of the target an alert that it is down only waits."""
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    config = yaml.safe_load(text)
+    interval = config["global"]["scrape_interval"]
+    jobs = config["scrape_configs"]
+    of_pods = {job["job_name"] for job in jobs if "target_label: pod\n" in yaml.safe_dump(job)}
+    judged = set()
+    for rule in rules("alert", [*SHIPPED, *EXAMPLES]):
+        for selector in UP.findall(rule["expr"]):
+            ((how, names),) = re.findall(r'job(=|!~)"([^"]*)"', selector)
+            for job in jobs:
+                name = job["job_name"]
+                if (name in names.split("|")) != (how == "="):
+                    continue
+                if ('pod!=""' in selector) if name not in of_pods else ('pod=""' in selector):
+                    continue
+                every = seconds(job.get("scrape_interval", interval))
+                assert seconds(rule["for"]) > every, (rule["alert"], name)
+                judged.add(name)
+    assert judged == {job["job_name"] for job in jobs}
 
 
 def test_alertmanager_configuration(bundle: Bundle, run, tmp_path: Path) -> None:

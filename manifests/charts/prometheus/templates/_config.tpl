@@ -64,6 +64,7 @@ scrape_configs:
         regex: namespace|pod
 
   - job_name: loki
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:
@@ -79,6 +80,7 @@ scrape_configs:
         regex: (loki_(bloom|dataobj|ingest_limits|kafka|pattern|partition|tcp)_.+|(cortex|deprecated_flags|memberlist|go_sched|go_gc)_.+|loki_(chunk_store|ingester_client|index_request|inflight|kv_request|logql_querystats|querier_index|distributor_push_structured|ring).*_bucket)
 
   - job_name: otel-collector
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:
@@ -219,6 +221,7 @@ scrape_configs:
         replacement: kube-state-metrics
 
   - job_name: grafana
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:

@@ -238,6 +238,18 @@ def test_missing_targets_are_those_that_are_scraped(bundle: Bundle) -> None:
     assert named == jobs - {"prometheus"} - optional
 
 
+def test_what_is_said_of_a_node_has_its_instance(bundle: Bundle) -> None:
+    """By which Alertmanager knows that KubeNodeNotReady is of the node whose kubelet is down."""
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    (copied,) = jobs["kube-state-metrics"]["metric_relabel_configs"]
+    assert copied["source_labels"] == ["__name__", "node"]
+    assert copied["target_label"] == "instance"
+    found = re.fullmatch(copied["regex"], "kube_node_status_condition;box")
+    assert found and found[1] == "box"
+    assert not re.fullmatch(copied["regex"], "kube_pod_info;box")
+
+
 def test_one_lost_scrape_is_no_alert(bundle: Bundle) -> None:
     """Until the next scrape of the target an alert that it is down only waits."""
     text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]

@@ -250,18 +250,18 @@ def _cluster(chance: random.Random) -> Iterator[Line]:
 def _state(box: Box, chance: random.Random) -> Iterator[Line]:
     """The fixture: what kube-state-metrics would tell of the same box."""
     at = {"job": "kube-state-metrics", "instance": "kube-state-metrics"}
+    on = {"job": "kube-state-metrics", "instance": NODE, "node": NODE}
     for status, value in (("true", 1), ("false", 0), ("unknown", 0)):
         yield _gauge(
             "kube_node_status_condition",
             value,
             0,
-            **at,
-            node=NODE,
+            **on,
             condition="Ready",
             status=status,
         )
     for resource, value in (("cpu", box.cpus), ("memory", 2**41)):
-        yield _gauge("kube_node_status_allocatable", value, 0, **at, node=NODE, resource=resource)
+        yield _gauge("kube_node_status_allocatable", value, 0, **on, resource=resource)
     for number in range(box.pods):
         namespace = NAMESPACES[number % len(NAMESPACES)]
         of = {**at, "namespace": namespace, "pod": f"pod-{number}", "uid": f"uid-{number}"}

@@ -219,6 +219,11 @@ scrape_configs:
       {{- include "prometheus.keepService" (list "kube-state-metrics" "http") | nindent 6 }}
       - target_label: instance
         replacement: kube-state-metrics
+    metric_relabel_configs:
+      # What is said of a node is of the instance that all else calls by its name.
+      - source_labels: [__name__, node]
+        regex: kube_node_.+;(.+)
+        target_label: instance
 
   - job_name: grafana
     scrape_interval: {{ .Values.scrape.stackInterval }}

@@ -46,6 +46,19 @@ def test_the_collector_reads_audit_logs_that_were_rotated(bundle: Bundle) -> Non
     assert receiver["exclude_older_than"] == values["limits"]["maxAge"]
 
 
+def test_a_medium_that_is_full_by_nature_is_not_watched(bundle: Bundle) -> None:
+    pod = bundle.one("DaemonSet", "node-exporter", "monitoring-host")["spec"]["template"]["spec"]
+    flag = "--collector.filesystem.fs-types-exclude="
+    (excluded,) = (
+        argument.removeprefix(flag)
+        for argument in pod["containers"][0]["args"]
+        if argument.startswith(flag)
+    )
+    left_out = {kind: bool(re.search(excluded, kind)) for kind in ("erofs", "iso9660", "udf")}
+    assert all(left_out.values()), left_out
+    assert not any(re.search(excluded, kind) for kind in ("ext4", "xfs", "btrfs", "vfat"))
+
+
 # (chart, values, the key the message must name, a word of the reason)
 REFUSED = [
     ("platform", {"namespace": {}}, "namespace", "additional properties"),

@@ -148,18 +148,6 @@ def test_faults_name_alerts_and_remedies_there_are() -> None:
     assert sum(bool(fault["remedy"]) for fault in faults) / len(faults) >= 0.9
 
 
-def test_a_gpu_is_reset_when_nothing_has_it_open() -> None:
-    """Neither ODIN's reader nor NVIDIA's persistence daemon, which the appliance starts."""
-    texts = [path.read_text() for path in paths.RUNBOOKS.glob("Gpu*.md")]
-    texts.append((paths.ROOT / "docs/guides/mig.md").read_text())
-    resets = [text for text in texts if "nvidia-smi --gpu-reset" in text]
-    assert len(resets) == 8
-    for text in resets:
-        before, _, after = text.partition("nvidia-smi --gpu-reset")
-        assert "`systemctl stop odin-gpu nvidia-persistenced`" in before
-        assert "`systemctl start nvidia-persistenced odin-gpu`" in after
-
-
 def test_log_rules_are_valid(run) -> None:
     files = sorted(paths.LOG_RULES.glob("*.yaml"))
     done = run("lokitool", "rules", "check", "--strict", *files)

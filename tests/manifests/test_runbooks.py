@@ -64,3 +64,15 @@ def test_the_appliance_has_the_tools() -> None:
     added = module.partition("systemPackages = [")[2].partition("];")[0]
     listed = re.findall(r"^ +((?:pkgs\.)?[a-z_.-]+)$", added, re.MULTILINE)
     assert sorted(listed) == sorted(ADDED.values())
+
+
+def test_a_gpu_is_reset_when_nothing_has_it_open() -> None:
+    """Neither ODIN's reader nor NVIDIA's persistence daemon, which the appliance starts."""
+    texts = [path.read_text() for path in paths.RUNBOOKS.glob("Gpu*.md")]
+    texts.append((paths.ROOT / "docs/guides/mig.md").read_text())
+    resets = [text for text in texts if "nvidia-smi --gpu-reset" in text]
+    assert len(resets) == 8
+    for text in resets:
+        before, _, after = text.partition("nvidia-smi --gpu-reset")
+        assert "`systemctl stop odin-gpu nvidia-persistenced`" in before
+        assert "`systemctl start nvidia-persistenced odin-gpu`" in after

@@ -55,10 +55,10 @@ def boards() -> list[Board]:
                 ),
                 stat(
                     "Out of memory",
-                    "Times the kernel ended a process of a container in the last hour.",
-                    f"sum(increase(container_oom_events_total{{{C}}}[1h]))",
+                    "Restarts in the last hour of containers that were last ended for want of memory.",
+                    f'sum(round(increase(kube_pod_container_status_restarts_total{{{P}}}[1h])) * on (namespace, pod, container) group_left () max by (namespace, pod, container) (kube_pod_container_status_last_terminated_reason{{reason="OOMKilled", {P}}})) or sum(increase(container_oom_events_total{{{C}}}[1h]))',
                     steps=(("red", 1),),
-                    runbooks=("NodeOutOfMemoryKill",),
+                    runbooks=("ContainerOutOfMemory",),
                 ),
                 row("Processors and memory"),
                 graph(

@@ -222,10 +222,10 @@ def boards() -> list[Board]:
                 ),
                 graph(
                     "Clock",
-                    "How far the clock is from the time server's.",
+                    "How far the clock is off, as what sets it estimates; 16 s when nobody does.",
                     "s",
-                    (f"node_timex_offset_seconds{{{N}}}", "{{instance}}"),
-                    runbooks=("NodeClockNotSynchronised",),
+                    (f"node_timex_estimated_error_seconds{{{N}}}", "{{instance}}"),
+                    runbooks=("NodeClockOff",),
                 ),
                 graph(
                     "Temperatures",

@@ -162,11 +162,21 @@ def alert(name: str, severity: str = "warning", **labels: str) -> Alert:
                 alert("KubeletDown", "critical", **BOX),
                 alert("TargetDown", **BOX),
                 alert("GpuExporterDown", "critical", **BOX),
+                alert("KubeNodeNotReady", "critical", node="box", **BOX),
                 alert("TargetDown", instance="other"),
                 alert("NodeFilesystemAlmostFull", "critical", device="sda", **BOX),
             ],
-            {1, 2, 3},
+            {1, 2, 3, 4},
             id="what a node that is down cannot answer, and not that its disk is full",
+        ),
+        pytest.param(
+            [
+                alert("KubeletDown", "critical", **BOX),
+                alert("KubeNodeNotReady", "critical", node="box", **BOX),
+                alert("KubeNodeNotReady", "critical", node="other", instance="other"),
+            ],
+            {1},
+            id="a node that is not ready because its kubelet is down, and no other",
         ),
         pytest.param(
             [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import yaml
 
 from odin_manifests import paths
+from odin_manifests.bundle import Bundle
 
 RESOURCES = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}
 NAMESPACE = yaml.safe_load((paths.CHARTS / "platform" / "values.yaml").read_text())["namespaces"][
@@ -31,6 +33,30 @@ def test_lint_with_values(chart: str, overlay: str, run) -> None:
     if values.exists():
         done = run("helm", "lint", "--strict", paths.CHARTS / chart, "-f", values)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_collector_reads_audit_logs_that_were_rotated(bundle: Bundle) -> None:
+    """The API server names them as lumberjack does: the time before the extension."""
+    (data,) = bundle.one("ConfigMap", "otel-collector", "monitoring-host")["data"].values()
+    receiver = yaml.safe_load(data)["receivers"]["filelog/audit"]
+    logs = "/var/lib/rancher/k3s/server/logs"
+    for name in ("audit.log", "audit-2026-11-23T21-12-09.123.log"):
+        assert any(fnmatch(f"{logs}/{name}", place) for place in receiver["include"]), name
+    values = yaml.safe_load((paths.CHARTS / "loki" / "values.yaml").read_text())
+    assert receiver["exclude_older_than"] == values["limits"]["maxAge"]
+
+
+def test_a_medium_that_is_full_by_nature_is_not_watched(bundle: Bundle) -> None:
+    pod = bundle.one("DaemonSet", "node-exporter", "monitoring-host")["spec"]["template"]["spec"]
+    flag = "--collector.filesystem.fs-types-exclude="
+    (excluded,) = (
+        argument.removeprefix(flag)
+        for argument in pod["containers"][0]["args"]
+        if argument.startswith(flag)
+    )
+    left_out = {kind: bool(re.search(excluded, kind)) for kind in ("erofs", "iso9660", "udf")}
+    assert all(left_out.values()), left_out
+    assert not any(re.search(excluded, kind) for kind in ("ext4", "xfs", "btrfs", "vfat"))
 
 
 # (chart, values, the key the message must name, a word of the reason)

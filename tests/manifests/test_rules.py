@@ -22,7 +22,13 @@ REMEDIES = {
     *("rotate-certificate", "cordon", "backup-now", "apply"),
 }
 FAULTS = paths.ROOT / "tests" / "acceptance" / "faults.yaml"
+UP = re.compile(r"\bup\{([^}]*)\} == 0")
 RECORD = re.compile(r"[a-z_]+:[a-z_]+:[a-z0-9_]+")
+
+
+def seconds(text: str) -> int:
+    """Of a duration in one unit."""
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 
 
 def rules(kind: str, files: Iterable[Path] = SHIPPED) -> list[dict]:
@@ -153,6 +159,15 @@ def test_log_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
     assert data == {path.name: path.read_text() for path in paths.LOG_RULES.glob("*.yaml")}
 
 
+def test_loki_is_full_where_its_alert_says(bundle: Bundle) -> None:
+    """The metric is of 1, as the setting is."""
+    (data,) = bundle.one("ConfigMap", "loki", "monitoring")["data"].values()
+    threshold = yaml.safe_load(data)["ingester"]["wal"]["disk_full_threshold"]
+    (rule,) = (rule for rule in rules("alert") if rule["alert"] == "LokiStorageFailing")
+    wanted = f'max(loki_ingester_wal_disk_usage_percent{{job="loki"}}) >= {threshold}'
+    assert wanted in rule["expr"]
+
+
 def test_rules_are_in_the_bundle_as_they_are(bundle: Bundle) -> None:
     data = bundle.one("ConfigMap", "prometheus-rules", "monitoring")["data"]
     assert data == {name: (paths.RULES / name).read_text() for name in FILES}
@@ -221,6 +236,41 @@ def test_missing_targets_are_those_that_are_scraped(bundle: Bundle) -> None:
     named = set(re.findall(r'job="([a-z-]+)"', rule["expr"]))
     optional = {"pods", "gpu", "odin", "grafana", "kube-state-metrics"}
     assert named == jobs - {"prometheus"} - optional
+
+
+def test_what_is_said_of_a_node_has_its_instance(bundle: Bundle) -> None:
+    """By which Alertmanager knows that KubeNodeNotReady is of the node whose kubelet is down."""
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    (copied,) = jobs["kube-state-metrics"]["metric_relabel_configs"]
+    assert copied["source_labels"] == ["__name__", "node"]
+    assert copied["target_label"] == "instance"
+    found = re.fullmatch(copied["regex"], "kube_node_status_condition;box")
+    assert found and found[1] == "box"
+    assert not re.fullmatch(copied["regex"], "kube_pod_info;box")
+
+
+def test_one_lost_scrape_is_no_alert(bundle: Bundle) -> None:
+    """Until the next scrape of the target an alert that it is down only waits."""
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    config = yaml.safe_load(text)
+    interval = config["global"]["scrape_interval"]
+    jobs = config["scrape_configs"]
+    of_pods = {job["job_name"] for job in jobs if "target_label: pod\n" in yaml.safe_dump(job)}
+    judged = set()
+    for rule in rules("alert", [*SHIPPED, *EXAMPLES]):
+        for selector in UP.findall(rule["expr"]):
+            ((how, names),) = re.findall(r'job(=|!~)"([^"]*)"', selector)
+            for job in jobs:
+                name = job["job_name"]
+                if (name in names.split("|")) != (how == "="):
+                    continue
+                if ('pod!=""' in selector) if name not in of_pods else ('pod=""' in selector):
+                    continue
+                every = seconds(job.get("scrape_interval", interval))
+                assert seconds(rule["for"]) > every, (rule["alert"], name)
+                judged.add(name)
+    assert judged == {job["job_name"] for job in jobs}
 
 
 def test_alertmanager_configuration(bundle: Bundle, run, tmp_path: Path) -> None:

@@ -31,6 +31,21 @@ def sums(bundle: Bundle) -> dict[str, dict[str, float]]:
     return found
 
 
+def test_a_month_of_a_big_box_has_room(all_bundles: dict[str, Bundle]) -> None:
+    """300,000 series at 1.3 bytes a sample, as often as they are read."""
+    bundle = all_bundles["prod"]
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    config = yaml.safe_load(text)
+    retention = config["storage"]["tsdb"]["retention"]
+    every = int(config["global"]["scrape_interval"].removesuffix("s"))
+    month = 300_000 * 1.3 / every * int(retention["time"].removesuffix("d")) * 86_400
+    kept = int(retention["size"].removesuffix("GB")) * 2**30
+    spec = bundle.one("StatefulSet", "prometheus", "monitoring")["spec"]
+    (claim,) = spec["volumeClaimTemplates"]
+    claimed = quantity(claim["spec"]["resources"]["requests"]["storage"])
+    assert month < kept < 0.9 * claimed
+
+
 def test_requests_and_limits_are_there(bundle: Bundle) -> None:
     for pod in pods(bundle):
         for container in pod.containers:

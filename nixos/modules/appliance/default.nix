@@ -8,7 +8,10 @@ let
   cfg = config.odin;
 in
 {
-  imports = [ ./options.nix ];
+  imports = [
+    ./options.nix
+    ./tools.nix
+  ];
 
   config = lib.mkIf cfg.enable {
     environment.systemPackages = [ cfg.package ];

@@ -19,7 +19,14 @@ in
       servers = lib.mkIf (cfg.servers != [ ] || airGapped) cfg.servers;
       # A machine that was off for a month is months wrong on a flat battery; it
       # must not refuse the right time.
-      extraConfig = "makestep 1.0 3";
+      # With rtcsync the kernel is told that the clock is set, which metrics are
+      # made of, and sets the hardware's clock by it. chronyd does not start with
+      # both that and a file of the hardware's drift.
+      enableRTCTrimming = false;
+      extraConfig = ''
+        makestep 1.0 3
+        rtcsync
+      '';
     };
 
     warnings =

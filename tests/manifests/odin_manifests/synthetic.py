@@ -115,7 +115,7 @@ def _node(box: Box, chance: random.Random) -> Iterator[Line]:
         "node_nf_conntrack_entries": 9000,
         "node_filefd_allocated": 20_000,
         "node_timex_maxerror_seconds": 0.02,
-        "node_timex_offset_seconds": 0.0001,
+        "node_timex_estimated_error_seconds": 0.0001,
     }
     fixed = {
         "node_memory_MemTotal_bytes": 2**41,
@@ -250,18 +250,18 @@ def _cluster(chance: random.Random) -> Iterator[Line]:
 def _state(box: Box, chance: random.Random) -> Iterator[Line]:
     """The fixture: what kube-state-metrics would tell of the same box."""
     at = {"job": "kube-state-metrics", "instance": "kube-state-metrics"}
+    on = {"job": "kube-state-metrics", "instance": NODE, "node": NODE}
     for status, value in (("true", 1), ("false", 0), ("unknown", 0)):
         yield _gauge(
             "kube_node_status_condition",
             value,
             0,
-            **at,
-            node=NODE,
+            **on,
             condition="Ready",
             status=status,
         )
     for resource, value in (("cpu", box.cpus), ("memory", 2**41)):
-        yield _gauge("kube_node_status_allocatable", value, 0, **at, node=NODE, resource=resource)
+        yield _gauge("kube_node_status_allocatable", value, 0, **on, resource=resource)
     for number in range(box.pods):
         namespace = NAMESPACES[number % len(NAMESPACES)]
         of = {**at, "namespace": namespace, "pod": f"pod-{number}", "uid": f"uid-{number}"}
@@ -270,6 +270,10 @@ def _state(box: Box, chance: random.Random) -> Iterator[Line]:
         for resource, value in (("cpu", 0.2), ("memory", 2**28)):
             name = "kube_pod_container_resource_requests"
             yield _gauge(name, value, 0, **of, container="main", node=NODE, resource=resource)
+        name = "kube_pod_container_status_restarts_total"
+        yield _count(name, 0, **of, container="main")
+        name = "kube_pod_container_status_last_terminated_reason"
+        yield _gauge(name, 1, 0, **of, container="main", reason="OOMKilled")
     for namespace, number in itertools.product(NAMESPACES, range(5)):
         of = {**at, "namespace": namespace}
         wanted = chance.randint(1, 4)

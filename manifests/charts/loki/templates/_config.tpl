@@ -49,6 +49,7 @@ ingester:
     enabled: true
     dir: /loki/data/wal
     flush_on_shutdown: true
+    disk_full_threshold: {{ .Values.limits.diskFull }}
     # A replay holds what it reads in memory; above this it writes chunks first.
     replay_memory_ceiling: {{ .Values.limits.replayMemory }}
 

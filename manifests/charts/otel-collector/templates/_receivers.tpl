@@ -82,7 +82,13 @@ filelog/journal:
 {{/* Audit events stay as they are: LogQL's `| json` reads them. */}}
 {{- define "otel-collector.audit" -}}
 filelog/audit:
-  include: [{{ .Values.audit.directory }}/{{ .Values.audit.file }}]
+  # The API server renames a full file to NAME-TIME.EXTENSION: the rest of it is read
+  # although nobody watched.
+  {{- $extension := ext .Values.audit.file }}
+  include:
+    - {{ .Values.audit.directory }}/{{ .Values.audit.file }}
+    - {{ .Values.audit.directory }}/{{ trimSuffix $extension .Values.audit.file }}-*{{ $extension }}
+  exclude_older_than: {{ .Values.audit.maxAge }}
   {{- include "otel-collector.reading" . | nindent 2 }}
   operators:
     - type: json_parser

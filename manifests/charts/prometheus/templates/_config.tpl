@@ -64,6 +64,7 @@ scrape_configs:
         regex: namespace|pod
 
   - job_name: loki
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:
@@ -79,6 +80,7 @@ scrape_configs:
         regex: (loki_(bloom|dataobj|ingest_limits|kafka|pattern|partition|tcp)_.+|(cortex|deprecated_flags|memberlist|go_sched|go_gc)_.+|loki_(chunk_store|ingester_client|index_request|inflight|kv_request|logql_querystats|querier_index|distributor_push_structured|ring).*_bucket)
 
   - job_name: otel-collector
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:
@@ -217,8 +219,14 @@ scrape_configs:
       {{- include "prometheus.keepService" (list "kube-state-metrics" "http") | nindent 6 }}
       - target_label: instance
         replacement: kube-state-metrics
+    metric_relabel_configs:
+      # What is said of a node is of the instance that all else calls by its name.
+      - source_labels: [__name__, node]
+        regex: kube_node_.+;(.+)
+        target_label: instance
 
   - job_name: grafana
+    scrape_interval: {{ .Values.scrape.stackInterval }}
     kubernetes_sd_configs:
       - role: endpointslice
         namespaces:

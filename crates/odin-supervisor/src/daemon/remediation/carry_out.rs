@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use odin_cluster::Cluster;
+use odin_cluster::cluster::NodeState;
 use odin_model::config::{AlertRemediation, Remedy};
 use odin_model::event::Silent;
 use tokio::process::Command;
@@ -54,11 +55,18 @@ pub(super) async fn carry_out(
 
 /// Keeps new pods away, as long as they have somewhere else to go.
 async fn cordon(cluster: &Cluster, node: &str) -> Result<()> {
-    let nodes = cluster.nodes().await?;
-    if !nodes.iter().any(|other| other.name != node && other.ready) {
-        return Err(refused(Remedy::Cordon, format!("no other node than {node} takes pods")));
+    if let Some(reason) = why_not_cordoned(&cluster.nodes().await?, node) {
+        return Err(refused(Remedy::Cordon, reason));
     }
     Ok(cluster.cordon(node, true).await?)
+}
+
+fn why_not_cordoned(nodes: &[NodeState], node: &str) -> Option<String> {
+    if !nodes.iter().any(|other| other.name == node) {
+        return Some(format!("the cluster has no node {node}"));
+    }
+    let other = nodes.iter().any(|other| other.name != node && other.ready);
+    (!other).then(|| format!("no other node than {node} takes pods"))
 }
 
 async fn operation(shared: &Shared, request: Request) -> Result<()> {
@@ -102,4 +110,30 @@ fn endpoint(socket: &Path) -> String {
 
 fn refused(remedy: Remedy, reason: String) -> Error {
     Error::Alerting { action: format!("carry out {remedy}"), reason, hint: "look at the alert's runbook" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, ready: bool) -> NodeState {
+        NodeState {
+            name: name.to_owned(),
+            ready,
+            version: String::new(),
+            reason: String::new(),
+            boot: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_a_node_of_the_cluster_that_is_not_its_last_is_cordoned() {
+        let nodes = [node("a", true), node("b", true), node("c", false)];
+        assert_eq!(why_not_cordoned(&nodes, "a"), None);
+        assert_eq!(why_not_cordoned(&nodes, "c"), None);
+        let reason = why_not_cordoned(&nodes, "a?x").expect("a reason");
+        assert!(reason.contains("no node a?x"), "{reason}");
+        let reason = why_not_cordoned(&nodes[1..], "b").expect("a reason");
+        assert!(reason.contains("no other node than b"), "{reason}");
+    }
 }

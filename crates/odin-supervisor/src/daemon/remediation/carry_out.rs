@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use odin_cluster::Cluster;
 use odin_cluster::cluster::NodeState;
@@ -17,6 +18,9 @@ use crate::lock::Lock;
 use crate::operations::{Apply, Request, Status};
 use crate::wire::Line;
 use crate::{Error, Result};
+
+/// How long a command may take; the machine's lock is held meanwhile.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Carries one out; what comes of it is seen in the alert.
 pub(super) async fn carry_out(
@@ -38,16 +42,16 @@ pub(super) async fn carry_out(
         (_, Target::Workload { namespace, kind, name }) => {
             Ok(cluster.restart_workload(namespace, kind, name).await?)
         }
-        (_, Target::Unit(unit)) => run("systemctl", &["restart", "--", unit]).await,
+        (_, Target::Unit(unit)) => run("systemctl", &["restart", "--", unit], LONGEST).await,
         (_, Target::Node(node)) => cordon(cluster, node).await,
         (Remedy::CleanImages, _) => {
             let endpoint = endpoint(&host.cri_socket);
-            run("crictl", &["--runtime-endpoint", &endpoint, "rmi", "--prune"]).await
+            run("crictl", &["--runtime-endpoint", &endpoint, "rmi", "--prune"], LONGEST).await
         }
         (Remedy::CleanJournal, _) => {
             let size = format!("--vacuum-size={}", declared.journal_size);
             // Only files that are not written to any more are removed.
-            run("journalctl", &["--rotate", &size]).await
+            run("journalctl", &["--rotate", &size], LONGEST).await
         }
         (remedy, target) => Err(refused(remedy, format!("it is not for {target}"))),
     }
@@ -84,20 +88,19 @@ async fn operation(shared: &Shared, request: Request) -> Result<()> {
     }
 }
 
-async fn run(program: &str, arguments: &[&str]) -> Result<()> {
+async fn run(program: &str, arguments: &[&str], within: Duration) -> Result<()> {
     let command = format!("{program} {}", arguments.join(" "));
     let failed = |reason: String| Error::Host {
         action: format!("run `{command}`"),
         reason,
         hint: "run it by hand; it says more",
     };
-    let done = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    // Dropped where it takes too long, and with it killed.
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    let done = match tokio::time::timeout(within, output).await {
+        Ok(done) => done.map_err(|error| failed(error.to_string()))?,
+        Err(_) => return Err(failed(format!("it did not end within {} s", within.as_secs()))),
+    };
     if done.status.success() {
         return Ok(());
     }
@@ -124,6 +127,16 @@ mod tests {
             reason: String::new(),
             boot: String::new(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_command_has_its_time_and_no_more() {
+        let within = Duration::from_millis(50);
+        let error = run("sleep", &["600"], within).await.expect_err("too late").to_string();
+        assert!(error.contains("did not end within"), "{error}");
+        let error = run("ls", &["--no-such-option"], LONGEST).await.expect_err("an error").to_string();
+        assert!(error.contains("no-such-option"), "{error}");
+        run("true", &[], LONGEST).await.expect("done");
     }
 
     #[test]

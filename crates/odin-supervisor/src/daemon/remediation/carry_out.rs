@@ -15,9 +15,9 @@ use crate::alerting::remediation::Target;
 use crate::alerting::remediation::decide::Act;
 use crate::daemon::{Shared, control};
 use crate::lock::Lock;
-use crate::operations::{Apply, Request, Status};
+use crate::operations::{Apply, Request, STATE_NAMESPACE, Status};
 use crate::wire::Line;
-use crate::{Error, Result};
+use crate::{Error, Result, bundle_in_force};
 
 /// How long a command may take; the machine's lock is held meanwhile.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -32,7 +32,7 @@ pub(super) async fn carry_out(
     // These take the lock themselves.
     match act.remedy {
         Remedy::BackupNow => return operation(shared, Request::BackupNow).await,
-        Remedy::Apply => return operation(shared, Request::Apply(Apply::default())).await,
+        Remedy::Apply => return apply_again(shared, cluster).await,
         _ => {}
     }
     let host = &shared.appliance.config.host;
@@ -55,6 +55,17 @@ pub(super) async fn carry_out(
         }
         (remedy, target) => Err(refused(remedy, format!("it is not for {target}"))),
     }
+}
+
+/// Applies what is in force once more. What is declared is not asked: a person
+/// may have undone it, and that stays so.
+async fn apply_again(shared: &Shared, cluster: &Cluster) -> Result<()> {
+    let (inventory, _) = cluster.inventory(STATE_NAMESPACE).await?;
+    let pending = inventory.pending.as_ref().map(|pending| pending.digest.as_str());
+    let bundle = bundle_in_force::to_apply_again(&shared.appliance, pending)
+        .map_err(|reason| refused(Remedy::Apply, reason))?;
+    // With a bundle of its own an apply leaves the mark of an undo alone.
+    operation(shared, Request::Apply(Apply { bundle: Some(bundle), ..Apply::default() })).await
 }
 
 /// Keeps new pods away, as long as they have somewhere else to go.

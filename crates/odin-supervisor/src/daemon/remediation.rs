@@ -110,11 +110,10 @@ impl<'a> Keeper<'a> {
         let cluster = Cluster::prepare(&self.shared.appliance.config.host.kubeconfig, PATIENCE).await?;
         let (mut alerts, leads) = self.ask(&cluster).await?;
         let now = Zoned::now();
-        for gone in self.watch.look(&mut alerts, now.timestamp()) {
-            self.resolved(&gone, leads)?;
-        }
-        self.overdue(now.timestamp())?;
-        self.act(&cluster, &alerts, leads, &now).await
+        let gone = self.watch.look(&mut alerts, now.timestamp());
+        // What cannot be recorded is tried again; it stops nothing else.
+        let ended = self.ended(gone, leads).and(self.overdue(now.timestamp()));
+        self.act(&cluster, &alerts, leads, &now).await.and(ended)
     }
 
     /// The alerts, and whether this server acts for the cluster. While the API
@@ -168,18 +167,38 @@ impl<'a> Keeper<'a> {
         self.lease.is_some()
     }
 
+    /// Ends what is gone; what cannot be recorded is found gone again by the
+    /// next look.
+    fn ended(&mut self, gone: Vec<Gone>, leads: bool) -> Result<()> {
+        let mut failed = Ok(());
+        for gone in gone {
+            if let Err(error) = self.resolved(&gone, leads) {
+                self.watch.keep(gone);
+                failed = Err(error);
+            }
+        }
+        failed
+    }
+
     /// Counts an alert that is gone, and ends its attempts.
     fn resolved(&mut self, gone: &Gone, leads: bool) -> Result<()> {
         let mut helped = false;
         for attempt in self.attempts.iter_mut().flatten() {
-            if attempt.is_open() && attempt.fingerprint == gone.fingerprint {
-                helped |= attempt.resolve(gone.since);
-                self.records.append(FILE, attempt)?;
+            if attempt.fingerprint != gone.fingerprint {
+                continue;
+            }
+            if attempt.is_open() {
+                let mut ended = attempt.clone();
+                ended.resolve(gone.since);
+                self.records.append(FILE, &ended)?;
+                *attempt = ended;
                 if attempt.result == Verdict::Resolved {
                     self.shared.metrics.remediation(attempt.action, &attempt.result);
                     tracing::info!(alert = attempt.alert, action = %attempt.action, target = attempt.target, "an alert resolved after its remedy");
                 }
             }
+            // Also one that a look before this one ended.
+            helped |= attempt.result == Verdict::Resolved && attempt.resolved_at == Some(gone.since);
         }
         let is_trouble = |alert: &Alert| {
             !NO_TROUBLE.contains(&alert.label("severity")) && is_mine(alert, &self.node, leads)
@@ -193,17 +212,22 @@ impl<'a> Keeper<'a> {
     /// Gives up on alerts that fire on although their remedy was carried out.
     fn overdue(&mut self, now: Timestamp) -> Result<()> {
         let allowed = SignedDuration::try_from(self.declared.verify_within).unwrap_or(SignedDuration::MAX);
+        let mut failed = Ok(());
         for attempt in self.attempts.iter_mut().flatten() {
             let waits = attempt.is_open() && matches!(attempt.result, Verdict::Done | Verdict::Begun);
             // A look later: what is gone now may have been gone in time.
             if waits && now.duration_since(attempt.time) > allowed + SignedDuration::from_secs(120) {
-                attempt.result = Verdict::NotResolved;
-                self.records.append(FILE, attempt)?;
+                let given_up = Attempt { result: Verdict::NotResolved, ..attempt.clone() };
+                if let Err(error) = self.records.append(FILE, &given_up) {
+                    failed = Err(error);
+                    continue;
+                }
+                *attempt = given_up;
                 self.shared.metrics.remediation(attempt.action, &attempt.result);
                 tracing::error!(alert = attempt.alert, action = %attempt.action, target = attempt.target, "a remedy did not help; a person has to look");
             }
         }
-        Ok(())
+        failed
     }
 
     async fn act(&mut self, cluster: &Cluster, alerts: &[Alert], leads: bool, now: &Zoned) -> Result<()> {
@@ -255,13 +279,13 @@ impl<'a> Keeper<'a> {
                     Verdict::Failed(error.to_string())
                 }
             };
-            self.records.append(FILE, &attempt)?;
         }
         self.shared.metrics.remediation(act.remedy, &attempt.result);
+        let recorded = if dry_run { Ok(()) } else { self.records.append(FILE, &attempt) };
         if let Some(last) = self.attempts.as_mut().and_then(|attempts| attempts.last_mut()) {
             *last = attempt;
         }
-        Ok(())
+        recorded
     }
 
     async fn carry_out(&self, cluster: &Cluster, act: &Act) -> Result<()> {
@@ -282,3 +306,6 @@ fn lost() -> Error {
         hint: "that server looks after it",
     }
 }
+
+#[cfg(test)]
+mod tests;

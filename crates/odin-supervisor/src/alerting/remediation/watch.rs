@@ -62,6 +62,12 @@ impl Watch {
         self.seen.entry(fingerprint.to_owned()).or_insert(Seen { alert: None, missing_since: None });
     }
 
+    /// Finds an alert gone once more by the next look: what that means could
+    /// not be recorded.
+    pub(crate) fn keep(&mut self, gone: Gone) {
+        self.seen.insert(gone.fingerprint, Seen { alert: gone.alert, missing_since: Some(gone.since) });
+    }
+
     /// Takes note of an answer of Alertmanager; adds to it what its silence
     /// says, and tells which alerts are gone.
     pub(crate) fn look(&mut self, alerts: &mut Vec<Alert>, now: Timestamp) -> Vec<Gone> {
@@ -179,6 +185,18 @@ mod tests {
         assert_eq!(look(&mut watch, 200, &["Watchdog"]), (vec![], vec![]));
         let gone = look(&mut watch, 290, &["Watchdog"]).0;
         assert_eq!(gone, [("a".to_owned(), 200), ("watchdog-missing".to_owned(), 200)]);
+    }
+
+    #[test]
+    fn one_that_could_not_be_recorded_is_gone_again() {
+        let mut watch = Watch::default();
+        look(&mut watch, 0, &["Watchdog", "A"]);
+        look(&mut watch, 10, &["Watchdog"]);
+        let mut alerts = vec![alert("Watchdog")];
+        let gone = watch.look(&mut alerts, at(100));
+        watch.keep(gone[0].clone());
+        let mut alerts = vec![alert("Watchdog")];
+        assert_eq!(watch.look(&mut alerts, at(110)), gone);
     }
 
     #[test]

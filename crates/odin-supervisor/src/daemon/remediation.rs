@@ -6,6 +6,7 @@
 
 mod carry_out;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,6 +29,8 @@ use crate::{Error, Result, lock};
 
 /// How often the alerts are looked at.
 const LOOK: Duration = Duration::from_secs(10);
+/// Alerts at a time that are looked after; a box has some hundreds at its worst.
+const MAXIMUM: usize = 5000;
 /// How long a silent API server is waited for; the next look asks again.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(10), total: Duration::from_secs(10) };
 /// Name of the lease of the server that acts for the cluster.
@@ -76,7 +79,7 @@ struct Keeper<'a> {
     watch: Watch,
     /// None until the file was read.
     attempts: Option<Vec<Attempt>>,
-    told_held: Vec<(String, String)>,
+    told_held: HashSet<(String, String)>,
     told_error: String,
 }
 
@@ -92,7 +95,7 @@ impl<'a> Keeper<'a> {
             lease: None,
             watch: Watch::default(),
             attempts: None,
-            told_held: Vec::new(),
+            told_held: HashSet::new(),
             told_error: String::new(),
         }
     }
@@ -109,6 +112,9 @@ impl<'a> Keeper<'a> {
         }
         let cluster = Cluster::prepare(&self.shared.appliance.config.host.kubeconfig, PATIENCE).await?;
         let (mut alerts, leads) = self.ask(&cluster).await?;
+        if alerts.len() > MAXIMUM {
+            return Err(too_many());
+        }
         let now = Zoned::now();
         let gone = self.watch.look(&mut alerts, now.timestamp());
         // What cannot be recorded is tried again; it stops nothing else.
@@ -240,7 +246,7 @@ impl<'a> Keeper<'a> {
                 tracing::info!(reason = held.1, "an alert is left to a person for now");
             }
         }
-        self.told_held = decision.held;
+        self.told_held = decision.held.into_iter().collect();
         for act in decision.acts {
             if !self.declared.dry_run && lock::holder(&config.host.run_dir).is_some() {
                 // What is under way may be why the alert fires.
@@ -296,6 +302,15 @@ impl<'a> Keeper<'a> {
             }
         }
         carry_out::carry_out(self.shared, cluster, act, &self.declared).await
+    }
+}
+
+/// Says no number: it is another one every time, and this is told once.
+fn too_many() -> Error {
+    Error::Alerting {
+        action: "look after the alerts".to_owned(),
+        reason: format!("there are more than {MAXIMUM}"),
+        hint: "`odin alerts list` shows them; something raises far too many",
     }
 }
 

@@ -5,7 +5,7 @@
 //! Prometheus is dead. So an alert is gone only when it was missing for a
 //! while, all of it with the watchdog present.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use odin_model::config::Remedy;
@@ -21,6 +21,9 @@ const GONE: SignedDuration = SignedDuration::from_secs(90);
 const DEAD: SignedDuration = SignedDuration::from_mins(3);
 /// How long it may take to come at all: Prometheus reads its log first.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
+/// Alerts that are remembered, those that are gone for a moment with them; what
+/// comes beyond is served and not counted.
+const REMEMBERED: usize = 10_000;
 /// The alert that stands for a watchdog that is missing.
 pub(crate) const MISSING: &str = "WatchdogMissing";
 
@@ -84,12 +87,15 @@ impl Watch {
             alerts.push(missing(dog.at));
         }
         for alert in alerts.iter() {
-            self.seen
-                .insert(alert.fingerprint.clone(), Seen { alert: Some(alert.clone()), missing_since: None });
+            if self.seen.len() < REMEMBERED || self.seen.contains_key(&alert.fingerprint) {
+                let seen = Seen { alert: Some(alert.clone()), missing_since: None };
+                self.seen.insert(alert.fingerprint.clone(), seen);
+            }
         }
+        let present: HashSet<&str> = alerts.iter().map(|alert| alert.fingerprint.as_str()).collect();
         let mut gone = Vec::new();
         self.seen.retain(|fingerprint, seen| {
-            if alerts.iter().any(|alert| alert.fingerprint == *fingerprint) {
+            if present.contains(fingerprint.as_str()) {
                 return true;
             }
             if !is_watched {
@@ -197,6 +203,22 @@ mod tests {
         watch.keep(gone[0].clone());
         let mut alerts = vec![alert("Watchdog")];
         assert_eq!(watch.look(&mut alerts, at(110)), gone);
+    }
+
+    #[test]
+    fn alerts_that_come_and_go_take_a_bounded_memory() {
+        let mut watch = Watch::default();
+        watch.expect("acted-on");
+        // Without the watchdog none of them is gone.
+        for round in 0..4 {
+            let names: Vec<String> = (0..4000).map(|number| format!("a{round}-{number}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            assert_eq!(look(&mut watch, round, &names).1.len(), 4000);
+        }
+        assert_eq!(watch.seen.len(), REMEMBERED);
+        look(&mut watch, 100, &["Watchdog"]);
+        assert_eq!(look(&mut watch, 200, &["Watchdog"]).0.len(), REMEMBERED);
+        assert!(watch.seen.is_empty());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! [`decide`] says what is done now and why the rest is not, from the alerts,
 //! the attempts so far, the declaration and the time alone. [`watch`] says when
-//! an alert is gone, [`record`] what was done and what came of it. Carrying out
+//! an alert is gone, [`confirm`] which ones a rule fires, [`record`] what was done and what came of it. Carrying out
 //! is the daemon's (docs/adr/0010-remediation.md).
 
+pub(crate) mod confirm;
 pub(crate) mod decide;
 pub(crate) mod record;
 pub(crate) mod watch;
@@ -102,7 +103,11 @@ fn unit_name(value: &str) -> Result<String, String> {
         && !value.starts_with(['-', '.'])
         && value.rsplit_once('.').is_some_and(|(_, kind)| kind.bytes().all(|byte| byte.is_ascii_lowercase()))
         && value.bytes().all(is_inner);
-    if is_unit { Ok(value.to_owned()) } else { Err(format!("the label unit is {value:?} and no unit's name")) }
+    if is_unit {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("the label unit is {value:?} and no unit's name"))
+    }
 }
 
 /// Whose part an alert is: that of the machine it is about where its remedy

@@ -18,11 +18,14 @@ use odin_cluster::{Cluster, Lease, Settings};
 use odin_model::config::{AlertRemediation, Role};
 
 use super::Shared;
-use crate::alerting::alertmanager::{Alert, Alertmanager, alerts_at};
+use crate::alerting::alertmanager::{Alert, Alertmanager, alerts_by};
+use crate::alerting::direct::Way;
+use crate::alerting::remediation::confirm::confirm;
 use crate::alerting::remediation::decide::{Act, Policy, decide};
 use crate::alerting::remediation::is_mine;
 use crate::alerting::remediation::record::{Attempt, FILE, Verdict, fold};
 use crate::alerting::remediation::watch::{Gone, Watch};
+use crate::alerting::rulers::{LOKI, PROMETHEUS};
 use crate::operations::STATE_NAMESPACE;
 use crate::records::Records;
 use crate::{Error, Result, lock};
@@ -73,14 +76,24 @@ struct Keeper<'a> {
     records: Records,
     declared: AlertRemediation,
     node: String,
-    /// Where Alertmanager was found.
-    address: Option<SocketAddr>,
+    /// Where Alertmanager and the rulers were found.
+    addresses: Option<Addresses>,
     lease: Option<Lease>,
     watch: Watch,
     /// None until the file was read.
     attempts: Option<Vec<Attempt>>,
     told_held: HashSet<(String, String)>,
+    /// Why alerts are not believed.
+    told_doubt: String,
     told_error: String,
+}
+
+/// Where Services listen inside the cluster.
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    alertmanager: SocketAddr,
+    prometheus: Option<SocketAddr>,
+    loki: Option<SocketAddr>,
 }
 
 impl<'a> Keeper<'a> {
@@ -91,11 +104,12 @@ impl<'a> Keeper<'a> {
             declared,
             // As K3s forms it.
             node: rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
-            address: None,
+            addresses: None,
             lease: None,
             watch: Watch::default(),
             attempts: None,
             told_held: HashSet::new(),
+            told_doubt: String::new(),
             told_error: String::new(),
         }
     }
@@ -111,7 +125,7 @@ impl<'a> Keeper<'a> {
             self.attempts = Some(attempts);
         }
         let cluster = Cluster::prepare(&self.shared.appliance.config.host.kubeconfig, PATIENCE).await?;
-        let (mut alerts, leads) = self.ask(&cluster).await?;
+        let (mut alerts, leads, direct) = self.ask(&cluster).await?;
         if alerts.len() > MAXIMUM {
             return Err(too_many());
         }
@@ -119,32 +133,66 @@ impl<'a> Keeper<'a> {
         let gone = self.watch.look(&mut alerts, now.timestamp());
         // What cannot be recorded is tried again; it stops nothing else.
         let ended = self.ended(gone, leads).and(self.overdue(now.timestamp()));
+        let alerts = self.believed(alerts, &cluster, direct).await;
         self.act(&cluster, &alerts, leads, &now).await.and(ended)
     }
 
-    /// The alerts, and whether this server acts for the cluster. While the API
-    /// server does not answer, which may be what an alert is about, it does
-    /// not, and Alertmanager is asked where it was before.
-    async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool)> {
+    /// The alerts, whether this server acts for the cluster, and where to ask
+    /// further. While the API server does not answer, which may be what an alert
+    /// is about, it does not act, and Services are asked where they were before.
+    async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool, Option<Addresses>)> {
         let alertmanager = Alertmanager::of(cluster);
-        match (alertmanager.alerts().await, self.address) {
+        match (alertmanager.alerts().await, self.addresses) {
             (Ok(alerts), known) => {
-                if known.is_none() {
-                    self.address = alertmanager.address().await.ok();
+                if known.is_none()
+                    && let Ok(alertmanager) = alertmanager.address().await
+                {
+                    let (prometheus, loki) = (PROMETHEUS.address(cluster).await, LOKI.address(cluster).await);
+                    self.addresses = Some(Addresses { alertmanager, prometheus, loki });
                 }
                 let leads = self.leads(cluster).await;
-                Ok((alerts, leads))
+                Ok((alerts, leads, None))
             }
-            (Err(error), Some(address)) => match alerts_at(address).await {
-                Ok(alerts) => Ok((alerts, false)),
+            (Err(error), Some(known)) => match alerts_by(Way::Address(known.alertmanager)).await {
+                Ok(alerts) => Ok((alerts, false, Some(known))),
                 Err(_) => {
                     // Another Service may have another address.
-                    self.address = None;
+                    self.addresses = None;
                     Err(error)
                 }
             },
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// The alerts that a rule fires, as the rulers show them, and the one about
+    /// the watchdog. A ruler that does not answer fires nothing.
+    async fn believed(
+        &mut self,
+        alerts: Vec<Alert>,
+        cluster: &Cluster,
+        direct: Option<Addresses>,
+    ) -> Vec<Alert> {
+        let way = |address: fn(Addresses) -> Option<SocketAddr>| match direct {
+            None => Some(Way::Proxy(cluster)),
+            Some(known) => address(known).map(Way::Address),
+        };
+        let rulers = [(PROMETHEUS, way(|known| known.prometheus)), (LOKI, way(|known| known.loki))];
+        let ask = rulers.map(|(ruler, way)| async move {
+            match way {
+                Some(way) => ruler.firing(way).await.map_err(|error| error.to_string()),
+                None => Err(format!("nobody knows where {} listens", ruler.name())),
+            }
+        });
+        let [prometheus, loki] = ask;
+        let (believed, doubt) = confirm(alerts, prometheus, loki).await;
+        if doubt != self.told_doubt {
+            if !doubt.is_empty() {
+                tracing::info!(reason = doubt, "alerts that ask for a remedy are left alone");
+            }
+            self.told_doubt = doubt;
+        }
+        believed
     }
 
     /// Whether this server acts for the cluster.
@@ -274,6 +322,7 @@ impl<'a> Keeper<'a> {
         // is cut off is not done a second time.
         self.records.append(FILE, &attempt)?;
         self.attempts.get_or_insert_default().push(attempt.clone());
+        self.watch.expect(&act.fingerprint);
         if dry_run {
             tracing::warn!(alert = act.alert, action = %act.remedy, target = attempt.target, "would be done (alerting.remediation.dry-run)");
         } else {

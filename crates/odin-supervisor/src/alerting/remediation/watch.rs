@@ -26,6 +26,8 @@ const LATE: SignedDuration = SignedDuration::from_mins(10);
 const REMEMBERED: usize = 10_000;
 /// The alert that stands for a watchdog that is missing.
 pub(crate) const MISSING: &str = "WatchdogMissing";
+/// What that alert has in the place of Alertmanager's hash.
+const FINGERPRINT: &str = "watchdog-missing";
 
 /// What was seen of alerts so far.
 #[derive(Debug, Default)]
@@ -75,7 +77,9 @@ impl Watch {
     /// says, and tells which alerts are gone.
     pub(crate) fn look(&mut self, alerts: &mut Vec<Alert>, now: Timestamp) -> Vec<Gone> {
         let is_watched = alerts.iter().any(|alert| alert.name() == WATCHDOG);
-        alerts.retain(|alert| alert.name() != WATCHDOG && alert.name() != SELF_TEST);
+        // Nobody else says what is said here.
+        let is_own = |alert: &Alert| [WATCHDOG, SELF_TEST].contains(&alert.name()) || is_made_here(alert);
+        alerts.retain(|alert| !is_own(alert));
         let dog = match self.watchdog {
             _ if is_watched => Dog { at: now, was_there: true },
             Some(dog) => dog,
@@ -113,6 +117,12 @@ impl Watch {
     }
 }
 
+/// Whether an alert is the one that this module makes of the watchdog's
+/// absence; of Alertmanager's answer none is, after [`Watch::look`].
+pub(crate) fn is_made_here(alert: &Alert) -> bool {
+    alert.fingerprint == FINGERPRINT
+}
+
 /// Alertmanager answers and the watchdog does not come: Prometheus is dead or
 /// cannot send. Its pod has the name that the chart gives it.
 fn missing(since: Timestamp) -> Alert {
@@ -131,7 +141,7 @@ fn missing(since: Timestamp) -> Alert {
             ("summary", "Alertmanager hears nothing from Prometheus."),
         ]),
         starts_at: since,
-        fingerprint: "watchdog-missing".to_owned(),
+        fingerprint: FINGERPRINT.to_owned(),
         status: AlertStatus { state: "active".to_owned(), silenced_by: Vec::new(), inhibited_by: Vec::new() },
     }
 }

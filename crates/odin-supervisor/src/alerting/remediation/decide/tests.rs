@@ -137,7 +137,10 @@ fn what_is_no_name_is_no_target() {
         let table = [
             ("cordon", vec![("instance".to_owned(), name.to_owned())]),
             ("restart-pod", in_monitoring("pod", name)),
-            ("restart-pod", vec![("namespace".to_owned(), name.to_owned()), ("pod".to_owned(), "a".to_owned())]),
+            (
+                "restart-pod",
+                vec![("namespace".to_owned(), name.to_owned()), ("pod".to_owned(), "a".to_owned())],
+            ),
             ("restart-workload", in_monitoring("workload", &format!("Deployment/{name}"))),
         ];
         for (remedy, labels) in table {

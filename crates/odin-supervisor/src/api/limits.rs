@@ -180,11 +180,12 @@ mod tests {
         let _other = enter(2).expect("another one's");
         assert!(enter(3).is_none(), "a fourth of others");
         // The machine itself, to an address of its own and to the loopback.
-        let _own = enter(100).expect("the machine's");
+        let own = enter(100).expect("the machine's");
         let loopback = gate.enter(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), peer(100), now);
         assert!(loopback.is_some());
         assert!(enter(100).is_none(), "a sixth of all");
-        drop(loopback);
+        drop((loopback, own));
+        assert!(enter(3).is_none(), "as many others as before");
         drop(first);
         assert!(enter(3).is_some());
     }

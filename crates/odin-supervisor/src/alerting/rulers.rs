@@ -158,15 +158,15 @@ impl Firing {
         Self(alerts.iter().map(|alert| (alert.labels.clone(), known(alert))).collect())
     }
 
-    /// The alert as far as the ruler bears it out; the alert itself where it
-    /// does not fire there.
-    pub(crate) fn confirm(&self, alert: Alert) -> std::result::Result<Alert, Alert> {
-        let Some(known) = self.0.get(&alert.labels) else { return Err(alert) };
-        Ok(Alert {
+    /// The alert as far as the ruler bears it out; none where it does not fire
+    /// there.
+    pub(crate) fn confirm(&self, alert: &Alert) -> Option<Alert> {
+        let known = self.0.get(&alert.labels)?;
+        Some(Alert {
             annotations: known.annotations.clone(),
             // It is active while it is pending; it fires since it was sent.
             starts_at: alert.starts_at.max(known.active_at),
-            ..alert
+            ..alert.clone()
         })
     }
 }
@@ -214,11 +214,11 @@ mod tests {
         let added = labels(&[("cluster", "box"), ("severity", "none")]);
         let firing = firing(&added);
         let sent = [("alertname", "TargetDown"), ("pod", "a"), ("severity", "critical"), ("cluster", "box")];
-        let alert = firing.confirm(raised(labels(&sent), "2026-11-23T20:01:00Z")).expect("confirmed");
+        let alert = firing.confirm(&raised(labels(&sent), "2026-11-23T20:01:00Z")).expect("confirmed");
         assert_eq!(alert.annotations["remediation"], "restart-pod", "the rule's, not the sender's");
         assert_eq!(alert.starts_at.to_string(), "2026-11-23T20:01:00Z");
         // Whoever raised it says that it fires for years.
-        let alert = firing.confirm(raised(labels(&sent), "2016-11-23T20:01:00Z")).expect("confirmed");
+        let alert = firing.confirm(&raised(labels(&sent), "2016-11-23T20:01:00Z")).expect("confirmed");
         assert_eq!(alert.starts_at.to_string(), "2026-11-23T20:00:00.123456789Z");
 
         let mut other = sent;
@@ -229,7 +229,7 @@ mod tests {
         elsewhere[3] = ("cluster", "other");
         for labelled in [&other[..], &pending, &elsewhere, &sent[..3], &[&sent[..], &[("x", "1")]].concat()] {
             let alert = raised(labels(labelled), "2026-11-23T20:01:00Z");
-            assert_eq!(firing.confirm(alert.clone()), Err(alert), "{labelled:?}");
+            assert_eq!(firing.confirm(&alert), None, "{labelled:?}");
         }
     }
 

@@ -43,9 +43,9 @@ pub(crate) async fn confirm(
 fn split(alerts: Vec<Alert>, firing: &Firing, believed: &mut Vec<Alert>) -> Vec<Alert> {
     let mut left = Vec::new();
     for alert in alerts {
-        match firing.confirm(alert) {
-            Ok(alert) => believed.push(alert),
-            Err(alert) => left.push(alert),
+        match firing.confirm(&alert) {
+            Some(confirmed) => believed.push(confirmed),
+            None => left.push(alert),
         }
     }
     left

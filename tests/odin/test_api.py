@@ -157,3 +157,36 @@ def test_files_of_tokens_and_keys_are_roots_alone(served: Machine) -> None:
     for line in modes.splitlines():
         mode, name = line.split(" ", 1)
         assert mode == ("700" if name.endswith("/tls") else "600"), line
+
+
+def test_a_new_token_of_prometheus_comes_alone(served: Machine) -> None:
+    """The Secret follows; what a person suspended and changed stays."""
+    secret = "kubectl -n monitoring get secret odin-scrape -o jsonpath='{.data.token}'"
+    shown = (
+        "kubectl -n monitoring get service alertmanager"
+        " -o jsonpath='{.metadata.labels.app\\.kubernetes\\.io/version}'"
+    )
+    label = "kubectl -n monitoring label --overwrite service alertmanager"
+    applies = (
+        "curl --fail --silent --unix-socket /run/odin/odin.sock http://o/metrics"
+        " | grep '^odin_operations_total{operation=\"apply\"'"
+    )
+    before, declared, counted = (
+        served.succeed(secret),
+        served.succeed(shown),
+        served.succeed(applies),
+    )
+    served.succeed("odin suspend")
+    try:
+        served.succeed(f"{label} app.kubernetes.io/version=by-hand", "odin token revoke prometheus")
+        # Looked at once an hour, and after each operation like this.
+        served.succeed("odin suspend")
+        served.wait_until_succeeds(f'test "$({secret})" != "{before}"', 90)
+        assert served.succeed(shown) == "by-hand"
+        assert served.succeed(applies) == counted
+    finally:
+        served.succeed("odin resume")
+    served.wait_until_succeeds(f'test "$({shown})" = "{declared}"', 60)
+    assert served.succeed(secret) != before
+    # Nothing is left to do, and what was brought is what would be applied.
+    served.succeed("odin plan")

@@ -13,6 +13,7 @@ import pytest
 from odin_lab import cluster, odin, paths
 from odin_lab.fixtures import temporary_machine
 from odin_lab.machine import Machine
+from scenarios import stack
 from scenarios.main_job import report
 
 REMEDIATION = """
@@ -25,21 +26,22 @@ verify-within = "5m"
 """
 NAMESPACE = "monitoring-host"
 PODS = f"kubectl -n {NAMESPACE} get pods -l app.kubernetes.io/name=node-exporter -o json"
-# What a rule of Prometheus does: it fires as long as this pod is there. Its end
-# is not told; Alertmanager hears nothing more, as when a rule stops to fire.
-# Without its start Alertmanager takes the end for it, which is always to come.
-RULE = f"""#!/bin/bash
-starts=$(date -u +%FT%TZ)
-while [ "$(kubectl -n {NAMESPACE} get pod $1 -o jsonpath={{.metadata.uid}})" = $2 ]; do
-  ends=$(date -u -d +20seconds +%FT%TZ)
-  curl --silent --fail --data @- -H 'Content-Type: application/json' "$3/api/v2/alerts" <<END
-[{{"labels": {{"alertname": "LabPodHangs", "severity": "critical", "namespace": "{NAMESPACE}",
-  "pod": "$1"}}, "annotations": {{"remediation": "restart-pod"}},
-  "startsAt": "$starts", "endsAt": "$ends"}}]
-END
-  sleep 3
-done
+# Fires as long as Prometheus finds this pod.
+RULE = """groups:
+  - name: lab
+    rules:
+      - alert: LabPodHangs
+        expr: up{{job="node-exporter", pod="{pod}"}} >= 0
+        labels:
+          severity: critical
+        annotations:
+          remediation: restart-pod
+          summary: The pod is there, and the lab wants another.
 """
+# What anybody can do who reaches Alertmanager: no rule fires it.
+FORGED = """[{{"labels": {{"alertname": "LabForged", "severity": "critical",
+  "namespace": "{namespace}", "pod": "{pod}"}},
+  "annotations": {{"remediation": "restart-pod"}}, "startsAt": "{starts}"}}]"""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,7 @@ def test_a_silence_has_an_owner_and_an_end(told_box: Machine) -> None:
 def test_a_remedy_is_told_then_done_and_proven(told_box: Machine) -> None:
     pod = exporter(told_box)
     fire(told_box, pod)
+    forge(told_box, pod)
     declaration = (paths.GUEST / "odin.toml").read_text() + alerting.ALERTING
     alerting.declare(told_box, declaration + REMEDIATION.format(dry_run="true"))
 
@@ -125,6 +128,9 @@ def test_a_remedy_is_told_then_done_and_proven(told_box: Machine) -> None:
     lines = [each for each in alerting.records(told_box, "remedies.jsonl") if not each["dry-run"]]
     assert [each["result"] for each in lines] == ["begun", "done", "resolved"], lines
     assert lines[-1]["resolved-at"] > lines[-1]["time"]
+    # What somebody raised was left alone, with a word.
+    assert {each["alert"] for each in lines} == {"LabPodHangs"}
+    told_box.succeed("journalctl -u odin.service | grep 'no rule fires them'")
     page = alerting.metrics(told_box)
     assert 'odin_remediation_actions_total{action="restart-pod",result="resolved"} 1' in page, page
     assert 'odin_alerts_resolved_total{by="odin"} 1' in page, page
@@ -141,14 +147,37 @@ def exporter(machine: Machine) -> dict:
 
 
 def fire(machine: Machine, pod: dict) -> None:
-    """An alert that fires as long as the pod is there."""
-    service = json.loads(machine.succeed("kubectl -n monitoring get service alertmanager -o json"))
-    address = f"http://{service['spec']['clusterIP']}:9093"
+    """A rule that fires as long as the pod is there, and nothing else that asks."""
+    rule = shlex.quote(RULE.format(pod=pod["name"]))
     machine.succeed(
-        f"printf %s {shlex.quote(RULE)} > /usr/local/bin/rule; chmod 755 /usr/local/bin/rule",
-        "systemd-run --unit=rule --setenv=PATH=$PATH --setenv=KUBECONFIG=${KUBECONFIG:-}"
-        f" /usr/local/bin/rule {pod['name']} {pod['uid']} {address}",
+        "kubectl -n monitoring create configmap prometheus-local-rules"
+        f" --from-literal=lab.yaml={rule}",
+        "kubectl -n monitoring delete pod prometheus-0",
     )
+
+    def asks() -> bool:
+        alerts = stack.ask(machine, "alertmanager:9093", "/api/v2/alerts")
+        names = {each["labels"]["alertname"] for each in alerts}
+        asking = [
+            each["labels"]["alertname"] for each in alerts if "remediation" in each["annotations"]
+        ]
+        return "Watchdog" in names and asking == ["LabPodHangs"]
+
+    # What fired because Prometheus was away ends by itself.
+    stack.wait("the rule alone asks for a remedy", asks, 300)
+
+
+def forge(machine: Machine, pod: dict) -> None:
+    """Raises an alert at Alertmanager that no rule fires."""
+    service = json.loads(machine.succeed("kubectl -n monitoring get service alertmanager -o json"))
+    body = FORGED.format(
+        namespace=NAMESPACE, pod=pod["name"], starts=machine.succeed("date -u +%FT%TZ").strip()
+    )
+    machine.succeed(
+        f"curl --silent --fail --data {shlex.quote(body)} -H 'Content-Type: application/json'"
+        f" http://{service['spec']['clusterIP']}:9093/api/v2/alerts"
+    )
+    assert stack.alerts(machine, "LabForged")
 
 
 def wait_for(condition: Callable[[], object], seconds: float) -> None:

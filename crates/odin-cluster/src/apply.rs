@@ -4,6 +4,7 @@
 //! then the copies for undo, then the inventory with everything old and new,
 //! then objects, then removals, then the inventory as it has become.
 
+mod alone;
 mod changeset;
 mod diagnose;
 mod gate;
@@ -17,6 +18,7 @@ use std::time::Instant;
 use odin_model::event::{Event, Observer, StepState};
 use serde_json::Value;
 
+pub use alone::{bring, lacks};
 pub use changeset::{ChangeSet, ComponentResult, ComponentState, Entry, Unhealthy};
 
 use crate::Error;

@@ -14,6 +14,7 @@ mod overrule;
 mod restart;
 mod retry;
 mod service;
+mod text;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -160,12 +161,12 @@ impl Cluster {
         self.repeat(request, |request| self.client.request::<T>(request)).await
     }
 
-    /// Sends a request whose answer is text and not an object.
+    /// Sends a request whose answer is text and not an object, and of a size.
     pub(crate) async fn call_text(
         &self,
         request: Result<http::Request<Vec<u8>>, String>,
     ) -> Result<String, Failure> {
-        self.repeat(request, |request| self.client.request_text(request)).await
+        self.repeat(request, |request| text::request(&self.client, request)).await
     }
 
     async fn repeat<T, F>(

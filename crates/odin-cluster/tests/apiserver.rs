@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod apiserver {
+    mod alone;
     mod apply;
     mod drift;
     mod faults;

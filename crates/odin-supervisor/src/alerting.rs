@@ -2,7 +2,8 @@
 //!
 //! [`configuration`] turns the declaration into Alertmanager's, over the
 //! default of the bundle; [`declared`] makes objects of it. [`alertmanager`] is
-//! its API, asked through the API server. [`remediation`] decides what is done
+//! its API, asked through the API server, or [`direct`]ly where that is away.
+//! [`rulers`] says which alerts a rule fires. [`remediation`] decides what is done
 //! about alerts that ask for a remedy, [`delivery`] judges whether a
 //! notification went out.
 
@@ -10,4 +11,6 @@ pub(crate) mod alertmanager;
 pub(crate) mod configuration;
 pub(crate) mod declared;
 pub(crate) mod delivery;
+pub(crate) mod direct;
 pub(crate) mod remediation;
+pub(crate) mod rulers;

@@ -26,13 +26,15 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use crate::daemon::Shared;
-use crate::operations::{Apply, Request};
 use crate::tls::{self, Authority, Certificate};
 use crate::{Error, Result, scrape};
 pub(crate) use traffic::Traffic;
 
 /// How often names, certificate and the token of Prometheus are looked at.
 const LOOK: Duration = Duration::from_secs(3600);
+/// How often while the cluster has not got the token: an apply that is under way
+/// takes it along, a backup has the machine's lock, the API server is away.
+const SOON: Duration = Duration::from_secs(60);
 
 /// Pause before a listener that could not be opened is tried again: its address
 /// may come later than the supervisor.
@@ -45,7 +47,7 @@ pub(crate) fn prepare(shared: &Shared) {
         return;
     }
     let made = Authority::of(&shared.appliance)
-        .and_then(|authority| scrape::refresh(&shared.appliance, &authority, Timestamp::now()));
+        .and_then(|authority| scrape::refresh(&shared.appliance, &authority, Timestamp::now(), None));
     if let Err(error) = made {
         tracing::error!(%error, "the credentials of the API cannot be made; trying again");
     }
@@ -87,9 +89,10 @@ async fn serve(shared: &Arc<Shared>, listen: &str) -> Result<()> {
 /// that may have changed them: a restore brings an older token.
 async fn keep_fresh(shared: &Shared, certificate: &Certificate) {
     let mut changed = shared.changed.subscribe();
+    let (mut pause, mut told) = (SOON, String::new());
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = changed.changed() => {}
         }
         if shared.restoring.load(std::sync::atomic::Ordering::SeqCst) {
@@ -101,24 +104,22 @@ async fn keep_fresh(shared: &Shared, certificate: &Certificate) {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the server certificate cannot be made anew; trying again"),
         }
-        match scrape::refresh(&shared.appliance, certificate.authority(), now) {
-            Ok(true) => bring_into_cluster(shared).await,
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the token of Prometheus cannot be rotated; trying again"),
-        }
+        // Each turn compares anew, so nothing has to be remembered.
+        pause = match scrape::keep_in_cluster(&shared.appliance, certificate.authority(), now).await {
+            Ok(()) => {
+                told.clear();
+                LOOK
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if reason != told {
+                    tracing::warn!(%error, "Prometheus has not got the token of this machine; trying again");
+                }
+                told = reason;
+                SOON
+            }
+        };
     }
-}
-
-/// Applies what is in force once more, with the Secret as it is now. The old
-/// token stays good for a while, so a busy machine is no haste.
-async fn bring_into_cluster(shared: &Shared) {
-    let bundle = shared.appliance.bundle_in_force();
-    if !bundle.exists() {
-        return;
-    }
-    let request = Request::Apply(Apply { bundle: Some(bundle), ..Apply::default() });
-    // Its end is logged and counted where every operation's is.
-    drop(crate::daemon::carry_out(shared, request, Arc::new(odin_model::event::Silent)).await);
 }
 
 #[cfg(test)]

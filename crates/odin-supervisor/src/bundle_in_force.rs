@@ -11,6 +11,7 @@ use odin_cluster::Bundle;
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::appliance::{Appliance, make_private_dir, replace_file};
+use crate::records::Records;
 use crate::{Error, Result};
 
 /// Number of the generation in force; none before the first apply.
@@ -70,6 +71,30 @@ pub(crate) fn go_back(appliance: &Appliance, digest: &str, generation: u64) -> R
     }
     replace_file(&number_file(appliance), format!("{generation}\n").as_bytes())?;
     Ok(true)
+}
+
+/// The copy in force, for whoever applies it once more without being asked by a
+/// person; or why nobody may. `pending` is the digest of an apply that began and
+/// has not ended well.
+pub(crate) fn to_apply_again(
+    appliance: &Appliance,
+    pending: Option<&str>,
+) -> std::result::Result<PathBuf, String> {
+    let records = Records::of(appliance);
+    if records.is_suspended() {
+        return Err("the repair of drift is suspended; `odin resume` ends that".to_owned());
+    }
+    let directory = appliance.bundle_in_force();
+    let bundle = Bundle::open(&directory)
+        .map_err(|error| format!("there is no sound copy of the bundle in force: {error}"))?;
+    if records.undone().is_some_and(|undone| undone == bundle.digest()) {
+        return Err("the only copy there is is of the bundle that was undone".to_owned());
+    }
+    if pending.is_some_and(|digest| digest != bundle.digest()) {
+        // The copy would take back what a person began.
+        return Err("an apply of another bundle has begun; `odin apply` takes it up".to_owned());
+    }
+    Ok(directory)
 }
 
 fn exchange(one: &Path, other: &Path) -> Result<()> {
@@ -177,6 +202,37 @@ mod tests {
             assert!(go_back(&appliance, wanted, number).expect("an exchange"));
             assert_eq!((&in_force(), generation(&appliance)), (wanted, Some(number)));
         }
+    }
+
+    #[test]
+    fn what_a_person_undid_suspended_or_began_is_not_applied_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let appliance = appliance(&directory.path().join("state"));
+        let records = Records::of(&appliance);
+        let refused = |pending: Option<&str>, word: &str| {
+            let reason = to_apply_again(&appliance, pending).expect_err(word);
+            assert!(reason.contains(word), "{reason}");
+        };
+        refused(None, "no sound copy");
+        let declared = directory.path().join("bundle");
+        let (first, second) = (sealed(&declared, "first"), directory.path().join("second"));
+        keep(&appliance, &declared, 1).expect("a copy");
+        let second = sealed(&second, "second");
+        let in_force = Ok(appliance.bundle_in_force());
+        assert_eq!(to_apply_again(&appliance, None), in_force);
+        assert_eq!(to_apply_again(&appliance, Some(&first)), in_force);
+        refused(Some(&second), "another bundle has begun");
+        // An undo that found the bundle before, and one that did not.
+        records.set_undone(Some(&second)).expect("kept");
+        assert_eq!(to_apply_again(&appliance, None), in_force);
+        records.set_undone(Some(&first)).expect("kept");
+        refused(None, "that was undone");
+        records.set_undone(None).expect("kept");
+        records.set_suspended(true).expect("kept");
+        refused(None, "suspended");
+        std::fs::write(appliance.bundle_in_force().join("bundle.toml"), "no bundle").expect("a file");
+        records.set_suspended(false).expect("kept");
+        refused(None, "no sound copy");
     }
 
     #[test]

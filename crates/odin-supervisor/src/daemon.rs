@@ -11,7 +11,6 @@ mod remediation;
 mod schedule;
 mod sockets;
 
-pub(crate) use control::carry_out;
 pub(crate) use notify::ready;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

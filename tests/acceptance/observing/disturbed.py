@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from odin_lab import cluster, odin
+from odin_lab import cluster, odin, paths
 from odin_lab.fixtures import temporary_machine
 from odin_lab.machine import Machine
 from scenarios import disturbed, phase2, phase3
@@ -18,7 +18,14 @@ from scenarios import disturbed, phase2, phase3
 @pytest.fixture(scope="module")
 def watched(bundle: Path) -> Iterator[Machine]:
     """A machine with the declared stack in force; nobody repairs drift on it."""
-    parts = [cluster.Cluster(images=odin.STACK_IMAGES), odin.Odin(bundle)]
+    declared = (paths.GUEST / "odin.toml").read_text()
+    # Without its daemon there is nobody for Prometheus to scrape.
+    unscraped = declared.replace("[api]\n", "[api]\nscrape = false\n")
+    assert unscraped != declared
+    parts = [
+        cluster.Cluster(images=odin.STACK_IMAGES),
+        odin.Odin(bundle, declaration=unscraped),
+    ]
     with temporary_machine("watched", parts=parts) as machine:
         machine.start()
         cluster.wait_until_ready(machine)

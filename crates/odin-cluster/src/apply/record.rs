@@ -62,8 +62,15 @@ impl Record {
         self.write(run).await
     }
 
-    /// Writes down what has become of it.
-    pub(super) async fn conclude(&mut self, run: &Run<'_>) -> Result<(), Error> {
+    /// Writes down what has become of objects of the generation in force, which
+    /// stays it.
+    pub(super) async fn conclude_alone(&mut self, run: &Run<'_>) -> Result<(), Error> {
+        self.adopt(run);
+        self.write(run).await
+    }
+
+    /// Takes note of the objects that are now as they are declared.
+    fn adopt(&mut self, run: &Run<'_>) {
         let outcomes = run.outcomes();
         for object in &run.desired.objects {
             let Some(outcome) = outcomes.get(&object.key) else { continue };
@@ -77,6 +84,12 @@ impl Record {
                 );
             }
         }
+    }
+
+    /// Writes down what has become of it.
+    pub(super) async fn conclude(&mut self, run: &Run<'_>) -> Result<(), Error> {
+        self.adopt(run);
+        let outcomes = run.outcomes();
         for key in run.forgotten() {
             self.inventory.objects.remove(&key);
         }

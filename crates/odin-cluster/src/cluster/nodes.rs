@@ -1,5 +1,6 @@
 //! Nodes: are they there, and ready.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use kube::api::{Patch, PatchParams};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Cluster, Patience, Resource};
 use crate::Error;
 use crate::fields::FIELD_MANAGER;
+use crate::object::ObjectKey;
 
 /// How often a node is looked at while it is waited for.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -68,6 +70,22 @@ impl Cluster {
         Ok(nodes.iter().map(NodeState::of).collect())
     }
 
+    /// Address by which the cluster reaches a node; none while it has none.
+    ///
+    /// # Errors
+    /// When the node cannot be asked for.
+    pub async fn node_address(&self, node: &str) -> Result<Option<IpAddr>, Error> {
+        let key = ObjectKey {
+            group: String::new(),
+            kind: "Node".to_owned(),
+            namespace: None,
+            name: node.to_owned(),
+        };
+        let found = self.get(&Resource::core("Node", "nodes", false), &key).await;
+        let found = found.map_err(|failure| failure.into_error(&format!("read node {node}"), self))?;
+        Ok(found.as_ref().and_then(internal_address))
+    }
+
     /// Keeps new pods away from a node, or lets them in again.
     ///
     /// # Errors
@@ -114,5 +132,29 @@ impl Cluster {
             }
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+}
+
+/// The first `InternalIP` of a node; of two the one of the cluster's first family.
+fn internal_address(node: &Value) -> Option<IpAddr> {
+    let addresses = node.pointer("/status/addresses").and_then(Value::as_array)?;
+    let internal = addresses.iter().filter(|address| address["type"] == "InternalIP");
+    internal.filter_map(|address| address["address"].as_str()?.parse().ok()).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_address_that_the_cluster_uses() {
+        let node = json!({"status": {"addresses": [
+            {"type": "Hostname", "address": "gpu-01"},
+            {"type": "ExternalIP", "address": "198.51.100.1"},
+            {"type": "InternalIP", "address": "203.0.113.254"},
+            {"type": "InternalIP", "address": "2001:db8::1"},
+        ]}});
+        assert_eq!(internal_address(&node), "203.0.113.254".parse().ok());
+        assert_eq!(internal_address(&json!({"status": {}})), None);
     }
 }

@@ -4,27 +4,22 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use odin_cluster::Cluster;
 use odin_cluster::cluster::{Patience, Service};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Error, Result};
+use super::direct::Way;
+use crate::Result;
 
 /// The Service of the bundle.
-const SERVICE: Service<'static> = Service { namespace: "monitoring", name: "alertmanager", port: "http" };
+pub(crate) const SERVICE: Service<'static> =
+    Service { namespace: "monitoring", name: "alertmanager", port: "http" };
 
 /// How long a silent Alertmanager is waited for. One attempt: a silence that
 /// arrived although its answer did not must not become two.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(10), total: Duration::ZERO };
-
-/// Largest answer that is read, in bytes; an alert has about one KiB.
-const MAXIMUM_BYTES: usize = 32 << 20;
 
 /// An alert as Alertmanager has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +83,7 @@ impl Alertmanager {
     /// Every alert that fires, silenced and inhibited ones too: an alert that
     /// is silenced is not resolved.
     pub(crate) async fn alerts(&self) -> Result<Vec<Alert>> {
-        Ok(self.cluster.service_json(SERVICE, "/api/v2/alerts").await?)
+        alerts_by(Way::Proxy(&self.cluster)).await
     }
 
     /// Where it listens inside the cluster.
@@ -132,32 +127,12 @@ impl Alertmanager {
     }
 }
 
-/// Every alert that fires, asked for without the API server.
+/// Every alert that fires, asked for on any way.
 ///
 /// # Errors
 /// When Alertmanager does not answer in time.
-pub(crate) async fn alerts_at(address: SocketAddr) -> Result<Vec<Alert>> {
-    let failed = |reason: String| Error::Alerting {
-        action: format!("ask Alertmanager at {address}"),
-        reason,
-        hint: "look at its pod: kubectl -n monitoring describe pod alertmanager-0",
-    };
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let ask = async {
-        let uri = format!("http://{address}/api/v2/alerts").parse().map_err(|_| "no address".to_owned())?;
-        let answer = client.get(uri).await.map_err(|error| error.to_string())?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAXIMUM_BYTES).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        if !status.is_success() {
-            return Err(format!("it answers {status}"));
-        }
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
-    };
-    match tokio::time::timeout(PATIENCE.attempt, ask).await {
-        Ok(answered) => answered.map_err(failed),
-        Err(_) => Err(failed(format!("no answer within {} s", PATIENCE.attempt.as_secs()))),
-    }
+pub(crate) async fn alerts_by(way: Way<'_>) -> Result<Vec<Alert>> {
+    way.json(SERVICE, "/api/v2/alerts").await
 }
 
 /// An alert to raise.
@@ -248,30 +223,6 @@ impl std::fmt::Display for Matcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn alertmanager_is_asked_directly_where_nothing_else_answers() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        tokio::spawn(async move {
-            for status in ["200 OK", "500 No"] {
-                let (mut stream, _) = listener.accept().await.expect("a client");
-                let mut request = [0; 1024];
-                let length = stream.read(&mut request).await.expect("a request");
-                assert!(request[..length].starts_with(b"GET /api/v2/alerts HTTP/1.1\r\n"));
-                let body = include_str!("alertmanager/alerts.json");
-                let head = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                    body.len()
-                );
-                stream.write_all(format!("{head}{body}").as_bytes()).await.expect("an answer");
-            }
-        });
-        assert_eq!(alerts_at(address).await.expect("alerts").len(), 2);
-        assert!(alerts_at(address).await.expect_err("an error").to_string().contains("500"));
-        assert!(alerts_at(address).await.is_err(), "nobody listens any more");
-    }
 
     #[test]
     fn matchers_are_read_as_they_are_written() {

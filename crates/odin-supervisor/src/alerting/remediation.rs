@@ -2,9 +2,10 @@
 //!
 //! [`decide`] says what is done now and why the rest is not, from the alerts,
 //! the attempts so far, the declaration and the time alone. [`watch`] says when
-//! an alert is gone, [`record`] what was done and what came of it. Carrying out
+//! an alert is gone, [`confirm`] which ones a rule fires, [`record`] what was done and what came of it. Carrying out
 //! is the daemon's (docs/adr/0010-remediation.md).
 
+pub(crate) mod confirm;
 pub(crate) mod decide;
 pub(crate) mod record;
 pub(crate) mod watch;
@@ -52,32 +53,60 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// The target that an alert's labels name, or the label that is missing.
+    /// The target that an alert's labels name, or the label that is missing or
+    /// is no name: these become parts of paths and commands.
     pub(crate) fn of(remedy: Remedy, alert: &Alert, k3s_unit: &str) -> Result<Self, String> {
         let label = |name: &str| match alert.label(name) {
             "" => Err(format!("the alert has no label {name}")),
             value => Ok(value.to_owned()),
         };
+        let named = |name: &str| label(name).and_then(|value| object_name(name, &value));
         Ok(match remedy {
-            Remedy::RestartPod => Self::Pod { namespace: label("namespace")?, name: label("pod")? },
+            Remedy::RestartPod => Self::Pod { namespace: named("namespace")?, name: named("pod")? },
             Remedy::RestartWorkload => {
                 let workload = label("workload")?;
                 let (kind, name) = workload
                     .split_once('/')
                     .ok_or_else(|| format!("the label workload is {workload:?} and not KIND/NAME"))?;
                 Self::Workload {
-                    namespace: label("namespace")?,
+                    namespace: named("namespace")?,
                     kind: kind.to_owned(),
-                    name: name.to_owned(),
+                    name: object_name("workload", name)?,
                 }
             }
-            Remedy::RestartUnit => Self::Unit(label("unit")?),
+            Remedy::RestartUnit => Self::Unit(label("unit").and_then(|unit| unit_name(&unit))?),
             Remedy::RotateCertificate => Self::Unit(k3s_unit.to_owned()),
-            Remedy::CleanImages | Remedy::CleanJournal => Self::Machine(label("instance")?),
-            Remedy::Cordon => Self::Node(label("instance")?),
+            Remedy::CleanImages | Remedy::CleanJournal => Self::Machine(named("instance")?),
+            Remedy::Cordon => Self::Node(named("instance")?),
             Remedy::BackupNow => Self::Backups,
             Remedy::Apply => Self::Bundle,
         })
+    }
+}
+
+/// A name as Kubernetes gives it to objects: a DNS subdomain (RFC 1123).
+fn object_name(label: &str, value: &str) -> Result<String, String> {
+    let is_part = |part: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty() && !part.starts_with('-') && !part.ends_with('-') && part.bytes().all(is_inner)
+    };
+    if value.len() <= 253 && value.split('.').all(is_part) {
+        return Ok(value.to_owned());
+    }
+    Err(format!("the label {label} is {value:?} and no name of an object"))
+}
+
+/// A name as systemd gives it to units (systemd.unit(5)).
+fn unit_name(value: &str) -> Result<String, String> {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || br":-_.\@".contains(&byte);
+    let is_unit = value.len() <= 255
+        && !value.starts_with(['-', '.'])
+        && value.rsplit_once('.').is_some_and(|(_, kind)| kind.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && value.bytes().all(is_inner);
+    if is_unit {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("the label unit is {value:?} and no unit's name"))
     }
 }
 

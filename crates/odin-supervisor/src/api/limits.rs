@@ -11,8 +11,13 @@ use std::time::{Duration, Instant};
 pub(super) struct Limits {
     /// Connections at a time.
     pub(super) connections: usize,
+    /// Of these, those that only this machine's own addresses get.
+    pub(super) reserved: usize,
     /// Connections of one address at a time.
     pub(super) connections_of_one: usize,
+    /// New connections of one address, a second and at once, as a multiple of
+    /// its requests: who asks too often by new connections is still told so.
+    pub(super) openings: f64,
     /// Time for the TLS handshake.
     pub(super) handshake: Duration,
     /// Time to send the head of a request, also of the next one.
@@ -37,7 +42,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 128,
+            reserved: 8,
             connections_of_one: 16,
+            openings: 2.0,
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(10),
             answer: Duration::from_secs(20),
@@ -54,11 +61,21 @@ impl Default for Limits {
 /// Addresses that are remembered; above it those that ask least are forgotten.
 const REMEMBERED: usize = 4096;
 
+/// Who is counted as one: an address, or of version 6 the network of 64 bits
+/// that one machine has for itself (RFC 6177).
+fn one(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 => v4,
+    }
+}
+
 /// Counts connections; each holds a [`Slot`] while it lasts.
 #[derive(Debug)]
 pub(super) struct Gate {
     limits: Limits,
     open: Mutex<HashMap<IpAddr, usize>>,
+    openings: Rate,
 }
 
 /// One open connection.
@@ -70,15 +87,25 @@ pub(super) struct Slot {
 
 impl Gate {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, open: Mutex::default() })
+        let Limits { rate, burst, openings, .. } = limits;
+        let openings = Rate::new(Limits { rate: rate * openings, burst: burst * openings, ..limits });
+        Arc::new(Self { limits, open: Mutex::default(), openings })
     }
 
-    /// Lets a connection in; none when there are too many.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
+    /// Lets a connection from `peer` to the address `own` of this machine in;
+    /// none when there are too many, or too many one after the other. Asked
+    /// before the handshake, which costs more than any answer.
+    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, own: IpAddr, now: Instant) -> Option<Slot> {
+        // Who speaks to an address of the machine from the machine has that too.
+        let is_own = peer.is_loopback() || peer == own;
+        let (peer, reserved) = (one(peer), if is_own { 0 } else { self.limits.reserved });
+        if !self.openings.admits(peer, now) {
+            return None;
+        }
+        let most = self.limits.connections.saturating_sub(reserved);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = open.get(&peer).copied().unwrap_or_default();
-        if open.values().sum::<usize>() >= self.limits.connections || of_one >= self.limits.connections_of_one
-        {
+        if open.values().sum::<usize>() >= most || of_one >= self.limits.connections_of_one {
             return None;
         }
         open.insert(peer, of_one + 1);
@@ -114,6 +141,7 @@ impl Rate {
     /// Whether an address may ask once more now.
     pub(super) fn admits(&self, peer: IpAddr, now: Instant) -> bool {
         let Limits { rate, burst, .. } = self.limits;
+        let peer = one(peer);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let filled = |(level, at): (f64, Instant)| {
             (level + now.saturating_duration_since(at).as_secs_f64() * rate).min(burst)
@@ -142,14 +170,46 @@ mod tests {
 
     #[test]
     fn one_address_does_not_take_every_connection() {
-        let gate = Gate::new(Limits { connections: 3, connections_of_one: 2, ..Limits::default() });
-        let first = gate.enter(peer(1)).expect("the first");
-        let _second = gate.enter(peer(1)).expect("the second");
-        assert!(gate.enter(peer(1)).is_none(), "a third of one");
-        let _other = gate.enter(peer(2)).expect("another one's");
-        assert!(gate.enter(peer(3)).is_none(), "a fourth of all");
+        let limits = Limits { connections: 5, reserved: 2, connections_of_one: 2, ..Limits::default() };
+        let gate = Gate::new(limits);
+        let now = Instant::now();
+        let enter = |number: u32| gate.enter(peer(number), peer(100), now);
+        let first = enter(1).expect("the first");
+        let _second = enter(1).expect("the second");
+        assert!(enter(1).is_none(), "a third of one");
+        let _other = enter(2).expect("another one's");
+        assert!(enter(3).is_none(), "a fourth of others");
+        // The machine itself, to an address of its own and to the loopback.
+        let own = enter(100).expect("the machine's");
+        let loopback = gate.enter(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), peer(100), now);
+        assert!(loopback.is_some());
+        assert!(enter(100).is_none(), "a sixth of all");
+        drop((loopback, own));
+        assert!(enter(3).is_none(), "as many others as before");
         drop(first);
-        assert!(gate.enter(peer(3)).is_some());
+        assert!(enter(3).is_some());
+    }
+
+    #[test]
+    fn who_opens_too_often_is_not_let_in() {
+        let gate = Gate::new(Limits { rate: 1.0, burst: 2.0, openings: 2.0, ..Limits::default() });
+        let now = Instant::now();
+        let enter = |peer: IpAddr, at| gate.enter(peer, "10.0.0.1".parse().expect("own"), now + at).is_some();
+        let many: Vec<bool> = (0..6).map(|_| enter(peer(1), Duration::ZERO)).collect();
+        assert_eq!(many, [true, true, true, true, false, false]);
+        assert!(enter(peer(2), Duration::ZERO), "another address");
+        assert!(enter(peer(1), Duration::from_millis(500)));
+        // One machine has every address of its network.
+        let v6 = |last: u16| IpAddr::V6([0x2001, 0xdb8, 0, 1, last, last, last, last].into());
+        let many: Vec<bool> = (0..6).map(|last| enter(v6(last), Duration::ZERO)).collect();
+        assert_eq!(many, [true, true, true, true, false, false]);
+        assert!(enter("2001:db8:0:2::1".parse().expect("another network"), Duration::ZERO));
+        // Version 4 in the dress of version 6 is an address like any other.
+        assert!(enter("::ffff:10.9.9.9".parse().expect("mapped"), Duration::ZERO));
+        assert_eq!(
+            one("::ffff:10.9.9.9".parse().expect("mapped")),
+            "10.9.9.9".parse::<IpAddr>().expect("v4")
+        );
     }
 
     #[test]

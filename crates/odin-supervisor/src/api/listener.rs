@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -38,7 +38,8 @@ pub(super) async fn serve(listener: TcpListener, tls: ServerConfig, router: Rout
             }
         };
         // Without a slot it is closed at once: an answer would cost more.
-        let Some(slot) = gate.enter(peer) else { continue };
+        let own = stream.local_addr().map_or(peer, |own| own.ip().to_canonical());
+        let Some(slot) = gate.enter(peer, own, Instant::now()) else { continue };
         let (acceptor, router) = (acceptor.clone(), router.clone());
         tokio::spawn(async move {
             attend(stream, peer, acceptor, router, limits).await;

@@ -6,6 +6,7 @@
 
 mod carry_out;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,17 +18,22 @@ use odin_cluster::{Cluster, Lease, Settings};
 use odin_model::config::{AlertRemediation, Role};
 
 use super::Shared;
-use crate::alerting::alertmanager::{Alert, Alertmanager, alerts_at};
+use crate::alerting::alertmanager::{Alert, Alertmanager, alerts_by};
+use crate::alerting::direct::Way;
+use crate::alerting::remediation::confirm::confirm;
 use crate::alerting::remediation::decide::{Act, Policy, decide};
 use crate::alerting::remediation::is_mine;
 use crate::alerting::remediation::record::{Attempt, FILE, Verdict, fold};
 use crate::alerting::remediation::watch::{Gone, Watch};
+use crate::alerting::rulers::{LOKI, PROMETHEUS};
 use crate::operations::STATE_NAMESPACE;
 use crate::records::Records;
 use crate::{Error, Result, lock};
 
 /// How often the alerts are looked at.
 const LOOK: Duration = Duration::from_secs(10);
+/// Alerts at a time that are looked after; a box has some hundreds at its worst.
+const MAXIMUM: usize = 5000;
 /// How long a silent API server is waited for; the next look asks again.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(10), total: Duration::from_secs(10) };
 /// Name of the lease of the server that acts for the cluster.
@@ -70,14 +76,24 @@ struct Keeper<'a> {
     records: Records,
     declared: AlertRemediation,
     node: String,
-    /// Where Alertmanager was found.
-    address: Option<SocketAddr>,
+    /// Where Alertmanager and the rulers were found.
+    addresses: Option<Addresses>,
     lease: Option<Lease>,
     watch: Watch,
     /// None until the file was read.
     attempts: Option<Vec<Attempt>>,
-    told_held: Vec<(String, String)>,
+    told_held: HashSet<(String, String)>,
+    /// Why alerts are not believed.
+    told_doubt: String,
     told_error: String,
+}
+
+/// Where Services listen inside the cluster.
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    alertmanager: SocketAddr,
+    prometheus: Option<SocketAddr>,
+    loki: Option<SocketAddr>,
 }
 
 impl<'a> Keeper<'a> {
@@ -88,11 +104,12 @@ impl<'a> Keeper<'a> {
             declared,
             // As K3s forms it.
             node: rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
-            address: None,
+            addresses: None,
             lease: None,
             watch: Watch::default(),
             attempts: None,
-            told_held: Vec::new(),
+            told_held: HashSet::new(),
+            told_doubt: String::new(),
             told_error: String::new(),
         }
     }
@@ -108,38 +125,74 @@ impl<'a> Keeper<'a> {
             self.attempts = Some(attempts);
         }
         let cluster = Cluster::prepare(&self.shared.appliance.config.host.kubeconfig, PATIENCE).await?;
-        let (mut alerts, leads) = self.ask(&cluster).await?;
-        let now = Zoned::now();
-        for gone in self.watch.look(&mut alerts, now.timestamp()) {
-            self.resolved(&gone, leads)?;
+        let (mut alerts, leads, direct) = self.ask(&cluster).await?;
+        if alerts.len() > MAXIMUM {
+            return Err(too_many());
         }
-        self.overdue(now.timestamp())?;
-        self.act(&cluster, &alerts, leads, &now).await
+        let now = Zoned::now();
+        let gone = self.watch.look(&mut alerts, now.timestamp());
+        // What cannot be recorded is tried again; it stops nothing else.
+        let ended = self.ended(gone, leads).and(self.overdue(now.timestamp()));
+        let alerts = self.believed(alerts, &cluster, direct).await;
+        self.act(&cluster, &alerts, leads, &now).await.and(ended)
     }
 
-    /// The alerts, and whether this server acts for the cluster. While the API
-    /// server does not answer, which may be what an alert is about, it does
-    /// not, and Alertmanager is asked where it was before.
-    async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool)> {
+    /// The alerts, whether this server acts for the cluster, and where to ask
+    /// further. While the API server does not answer, which may be what an alert
+    /// is about, it does not act, and Services are asked where they were before.
+    async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool, Option<Addresses>)> {
         let alertmanager = Alertmanager::of(cluster);
-        match (alertmanager.alerts().await, self.address) {
+        match (alertmanager.alerts().await, self.addresses) {
             (Ok(alerts), known) => {
-                if known.is_none() {
-                    self.address = alertmanager.address().await.ok();
+                if known.is_none()
+                    && let Ok(alertmanager) = alertmanager.address().await
+                {
+                    let (prometheus, loki) = (PROMETHEUS.address(cluster).await, LOKI.address(cluster).await);
+                    self.addresses = Some(Addresses { alertmanager, prometheus, loki });
                 }
                 let leads = self.leads(cluster).await;
-                Ok((alerts, leads))
+                Ok((alerts, leads, None))
             }
-            (Err(error), Some(address)) => match alerts_at(address).await {
-                Ok(alerts) => Ok((alerts, false)),
+            (Err(error), Some(known)) => match alerts_by(Way::Address(known.alertmanager)).await {
+                Ok(alerts) => Ok((alerts, false, Some(known))),
                 Err(_) => {
                     // Another Service may have another address.
-                    self.address = None;
+                    self.addresses = None;
                     Err(error)
                 }
             },
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// The alerts that a rule fires, as the rulers show them, and the one about
+    /// the watchdog. A ruler that does not answer fires nothing.
+    async fn believed(
+        &mut self,
+        alerts: Vec<Alert>,
+        cluster: &Cluster,
+        direct: Option<Addresses>,
+    ) -> Vec<Alert> {
+        let way = |address: fn(Addresses) -> Option<SocketAddr>| match direct {
+            None => Some(Way::Proxy(cluster)),
+            Some(known) => address(known).map(Way::Address),
+        };
+        let rulers = [(PROMETHEUS, way(|known| known.prometheus)), (LOKI, way(|known| known.loki))];
+        let ask = rulers.map(|(ruler, way)| async move {
+            match way {
+                Some(way) => ruler.firing(way).await.map_err(|error| error.to_string()),
+                None => Err(format!("nobody knows where {} listens", ruler.name())),
+            }
+        });
+        let [prometheus, loki] = ask;
+        let (believed, doubt) = confirm(alerts, prometheus, loki).await;
+        if doubt != self.told_doubt {
+            if !doubt.is_empty() {
+                tracing::info!(reason = doubt, "alerts that ask for a remedy are left alone");
+            }
+            self.told_doubt = doubt;
+        }
+        believed
     }
 
     /// Whether this server acts for the cluster.
@@ -168,18 +221,38 @@ impl<'a> Keeper<'a> {
         self.lease.is_some()
     }
 
+    /// Ends what is gone; what cannot be recorded is found gone again by the
+    /// next look.
+    fn ended(&mut self, gone: Vec<Gone>, leads: bool) -> Result<()> {
+        let mut failed = Ok(());
+        for gone in gone {
+            if let Err(error) = self.resolved(&gone, leads) {
+                self.watch.keep(gone);
+                failed = Err(error);
+            }
+        }
+        failed
+    }
+
     /// Counts an alert that is gone, and ends its attempts.
     fn resolved(&mut self, gone: &Gone, leads: bool) -> Result<()> {
         let mut helped = false;
         for attempt in self.attempts.iter_mut().flatten() {
-            if attempt.is_open() && attempt.fingerprint == gone.fingerprint {
-                helped |= attempt.resolve(gone.since);
-                self.records.append(FILE, attempt)?;
+            if attempt.fingerprint != gone.fingerprint {
+                continue;
+            }
+            if attempt.is_open() {
+                let mut ended = attempt.clone();
+                ended.resolve(gone.since);
+                self.records.append(FILE, &ended)?;
+                *attempt = ended;
                 if attempt.result == Verdict::Resolved {
                     self.shared.metrics.remediation(attempt.action, &attempt.result);
                     tracing::info!(alert = attempt.alert, action = %attempt.action, target = attempt.target, "an alert resolved after its remedy");
                 }
             }
+            // Also one that a look before this one ended.
+            helped |= attempt.result == Verdict::Resolved && attempt.resolved_at == Some(gone.since);
         }
         let is_trouble = |alert: &Alert| {
             !NO_TROUBLE.contains(&alert.label("severity")) && is_mine(alert, &self.node, leads)
@@ -193,17 +266,22 @@ impl<'a> Keeper<'a> {
     /// Gives up on alerts that fire on although their remedy was carried out.
     fn overdue(&mut self, now: Timestamp) -> Result<()> {
         let allowed = SignedDuration::try_from(self.declared.verify_within).unwrap_or(SignedDuration::MAX);
+        let mut failed = Ok(());
         for attempt in self.attempts.iter_mut().flatten() {
             let waits = attempt.is_open() && matches!(attempt.result, Verdict::Done | Verdict::Begun);
             // A look later: what is gone now may have been gone in time.
             if waits && now.duration_since(attempt.time) > allowed + SignedDuration::from_secs(120) {
-                attempt.result = Verdict::NotResolved;
-                self.records.append(FILE, attempt)?;
+                let given_up = Attempt { result: Verdict::NotResolved, ..attempt.clone() };
+                if let Err(error) = self.records.append(FILE, &given_up) {
+                    failed = Err(error);
+                    continue;
+                }
+                *attempt = given_up;
                 self.shared.metrics.remediation(attempt.action, &attempt.result);
                 tracing::error!(alert = attempt.alert, action = %attempt.action, target = attempt.target, "a remedy did not help; a person has to look");
             }
         }
-        Ok(())
+        failed
     }
 
     async fn act(&mut self, cluster: &Cluster, alerts: &[Alert], leads: bool, now: &Zoned) -> Result<()> {
@@ -216,7 +294,7 @@ impl<'a> Keeper<'a> {
                 tracing::info!(reason = held.1, "an alert is left to a person for now");
             }
         }
-        self.told_held = decision.held;
+        self.told_held = decision.held.into_iter().collect();
         for act in decision.acts {
             if !self.declared.dry_run && lock::holder(&config.host.run_dir).is_some() {
                 // What is under way may be why the alert fires.
@@ -244,6 +322,7 @@ impl<'a> Keeper<'a> {
         // is cut off is not done a second time.
         self.records.append(FILE, &attempt)?;
         self.attempts.get_or_insert_default().push(attempt.clone());
+        self.watch.expect(&act.fingerprint);
         if dry_run {
             tracing::warn!(alert = act.alert, action = %act.remedy, target = attempt.target, "would be done (alerting.remediation.dry-run)");
         } else {
@@ -255,13 +334,13 @@ impl<'a> Keeper<'a> {
                     Verdict::Failed(error.to_string())
                 }
             };
-            self.records.append(FILE, &attempt)?;
         }
         self.shared.metrics.remediation(act.remedy, &attempt.result);
+        let recorded = if dry_run { Ok(()) } else { self.records.append(FILE, &attempt) };
         if let Some(last) = self.attempts.as_mut().and_then(|attempts| attempts.last_mut()) {
             *last = attempt;
         }
-        Ok(())
+        recorded
     }
 
     async fn carry_out(&self, cluster: &Cluster, act: &Act) -> Result<()> {
@@ -275,6 +354,15 @@ impl<'a> Keeper<'a> {
     }
 }
 
+/// Says no number: it is another one every time, and this is told once.
+fn too_many() -> Error {
+    Error::Alerting {
+        action: "look after the alerts".to_owned(),
+        reason: format!("there are more than {MAXIMUM}"),
+        hint: "`odin alerts list` shows them; something raises far too many",
+    }
+}
+
 fn lost() -> Error {
     Error::Alerting {
         action: "carry out a remedy".to_owned(),
@@ -282,3 +370,6 @@ fn lost() -> Error {
         hint: "that server looks after it",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,16 @@ fn with_receivers<'a>(appliance: &'a Appliance, action: &'static str) -> Result<
     alerting.ok_or_else(|| Error::NotDeclared { action, key: "[[alerting.receivers]]".to_owned() })
 }
 
+/// Somebody else's words, which may be anything, without what moves a terminal.
+fn plain(text: &str) -> String {
+    // Beside the control characters those that turn the direction of writing.
+    let moves = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if moves(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// The gravest first.
 fn rank(alert: &Alert) -> u8 {
     match alert.label("severity") {
@@ -128,10 +138,11 @@ impl fmt::Display for Report {
         for alert in &self.alerts {
             let fires = SignedDuration::from_secs(self.now.duration_since(alert.starts_at).as_secs());
             let state = if alert.is_active() { "" } else { ", nobody is told" };
-            writeln!(formatter, "{:<9} {} for {fires:#}{state}", alert.label("severity"), alert.name())?;
+            let (severity, name) = (plain(alert.label("severity")), plain(alert.name()));
+            writeln!(formatter, "{severity:<9} {name} for {fires:#}{state}")?;
             for name in ["summary", "runbook_url"] {
                 if let Some(text) = alert.annotations.get(name) {
-                    writeln!(formatter, "          {text}")?;
+                    writeln!(formatter, "          {}", plain(text))?;
                 }
             }
         }
@@ -140,13 +151,39 @@ impl fmt::Display for Report {
             writeln!(
                 formatter,
                 "silence   {} until {} by {}: {} ({})",
-                silence.id,
+                plain(&silence.id),
                 silence.ends_at.strftime("%Y-%m-%d %H:%M:%SZ"),
-                silence.created_by,
-                matchers.join(" "),
-                silence.comment
+                plain(&silence.created_by),
+                plain(&matchers.join(" ")),
+                plain(&silence.comment)
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_moves_no_terminal() {
+        let evil = "a\u{1b}[2J\r\n\u{9b}0m\u{202e}b";
+        let alert: Alert = serde_json::from_value(json!({
+            "labels": {"alertname": evil, "severity": evil}, "annotations": {"summary": evil},
+            "startsAt": "2026-11-23T20:00:00Z", "fingerprint": "f", "status": {"state": "active"},
+        }))
+        .expect("an alert");
+        let silence: Silenced = serde_json::from_value(json!({
+            "id": evil, "endsAt": "2026-11-23T20:00:00Z", "createdBy": evil, "comment": evil,
+            "matchers": [{"name": evil, "value": evil, "isRegex": false, "isEqual": true}],
+            "status": {"state": "active"},
+        }))
+        .expect("a silence");
+        let report = Report { alerts: vec![alert], silences: vec![silence], now: Timestamp::UNIX_EPOCH };
+        let text = report.to_string();
+        assert_eq!(text.lines().count(), 3, "{text:?}");
+        assert!(!text.contains(['\u{1b}', '\r', '\u{9b}', '\u{202e}']), "{text:?}");
+        assert_eq!(plain("Speicher läuft über: 90 %"), "Speicher läuft über: 90 %");
     }
 }

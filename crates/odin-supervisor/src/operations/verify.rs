@@ -72,8 +72,8 @@ async fn phase_two(appliance: &Appliance) -> Vec<Row> {
         Err(error) => return vec![row(2, "metrics", Verdict::Failed, error.to_string())],
     };
     let config = &appliance.config;
-    // Only a daemon that ran has told Prometheus where it listens.
-    let scraped = scrape::secret(appliance).is_some();
+    // Declared is expected: a daemon that never ran told nobody where it listens.
+    let scraped = scrape::is_declared(appliance);
     let gpu = config.gpu.is_some().then_some("gpu");
     let host: Vec<&'static str> = gpu.into_iter().chain(scraped.then_some("odin")).collect();
     let (mut rows, dashboards, grafana, object_state) = join!(

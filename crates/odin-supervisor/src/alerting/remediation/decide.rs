@@ -48,10 +48,14 @@ pub(crate) struct Decision {
 /// would have been done was not.
 pub(crate) fn decide(alerts: &[Alert], attempts: &[Attempt], policy: &Policy<'_>, now: &Zoned) -> Decision {
     let declared = policy.declared;
-    let attempts: Vec<&Attempt> =
-        attempts.iter().filter(|attempt| attempt.dry_run == declared.dry_run).collect();
-    let this_hour =
-        attempts.iter().filter(|attempt| now.timestamp().duration_since(attempt.time) < HOUR).count();
+    let age = |attempt: &Attempt| now.timestamp().duration_since(attempt.time);
+    // Of all that ever were only these can count; each alert looks at them.
+    let remembered = HOUR.max(span(declared.cool_down));
+    let counts = |attempt: &&Attempt| {
+        attempt.dry_run == declared.dry_run && (attempt.is_open() || age(attempt) < remembered)
+    };
+    let attempts: Vec<&Attempt> = attempts.iter().filter(counts).collect();
+    let this_hour = attempts.iter().filter(|attempt| age(attempt) < HOUR).count();
     let maximum = usize::try_from(declared.maximum_an_hour).unwrap_or(usize::MAX);
     let mut decision = Decision::default();
     for alert in alerts {

@@ -1,5 +1,7 @@
 //! What was done about an alert and what came of it: one line for each turn.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use odin_model::config::Remedy;
 use serde::{Deserialize, Serialize};
@@ -85,9 +87,10 @@ impl Attempt {
 /// The attempts that the lines of the file tell of, in their order.
 pub(crate) fn fold(lines: Vec<Attempt>) -> Vec<Attempt> {
     let mut attempts: Vec<Attempt> = Vec::new();
+    let mut places: HashMap<(Timestamp, String), usize> = HashMap::new();
     for line in lines {
-        let same = |one: &&mut Attempt| one.fingerprint == line.fingerprint && one.time == line.time;
-        match attempts.iter_mut().rev().find(same) {
+        let place = *places.entry((line.time, line.fingerprint.clone())).or_insert(attempts.len());
+        match attempts.get_mut(place) {
             Some(earlier) => *earlier = line,
             None => attempts.push(line),
         }

@@ -5,7 +5,7 @@
 //! Prometheus is dead. So an alert is gone only when it was missing for a
 //! while, all of it with the watchdog present.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use odin_model::config::Remedy;
@@ -21,8 +21,13 @@ const GONE: SignedDuration = SignedDuration::from_secs(90);
 const DEAD: SignedDuration = SignedDuration::from_mins(3);
 /// How long it may take to come at all: Prometheus reads its log first.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
+/// Alerts that are remembered, those that are gone for a moment with them; what
+/// comes beyond is served and not counted.
+const REMEMBERED: usize = 10_000;
 /// The alert that stands for a watchdog that is missing.
 pub(crate) const MISSING: &str = "WatchdogMissing";
+/// What that alert has in the place of Alertmanager's hash.
+const FINGERPRINT: &str = "watchdog-missing";
 
 /// What was seen of alerts so far.
 #[derive(Debug, Default)]
@@ -62,11 +67,19 @@ impl Watch {
         self.seen.entry(fingerprint.to_owned()).or_insert(Seen { alert: None, missing_since: None });
     }
 
+    /// Finds an alert gone once more by the next look: what that means could
+    /// not be recorded.
+    pub(crate) fn keep(&mut self, gone: Gone) {
+        self.seen.insert(gone.fingerprint, Seen { alert: gone.alert, missing_since: Some(gone.since) });
+    }
+
     /// Takes note of an answer of Alertmanager; adds to it what its silence
     /// says, and tells which alerts are gone.
     pub(crate) fn look(&mut self, alerts: &mut Vec<Alert>, now: Timestamp) -> Vec<Gone> {
         let is_watched = alerts.iter().any(|alert| alert.name() == WATCHDOG);
-        alerts.retain(|alert| alert.name() != WATCHDOG && alert.name() != SELF_TEST);
+        // Nobody else says what is said here.
+        let is_own = |alert: &Alert| [WATCHDOG, SELF_TEST].contains(&alert.name()) || is_made_here(alert);
+        alerts.retain(|alert| !is_own(alert));
         let dog = match self.watchdog {
             _ if is_watched => Dog { at: now, was_there: true },
             Some(dog) => dog,
@@ -78,12 +91,15 @@ impl Watch {
             alerts.push(missing(dog.at));
         }
         for alert in alerts.iter() {
-            self.seen
-                .insert(alert.fingerprint.clone(), Seen { alert: Some(alert.clone()), missing_since: None });
+            if self.seen.len() < REMEMBERED || self.seen.contains_key(&alert.fingerprint) {
+                let seen = Seen { alert: Some(alert.clone()), missing_since: None };
+                self.seen.insert(alert.fingerprint.clone(), seen);
+            }
         }
+        let present: HashSet<&str> = alerts.iter().map(|alert| alert.fingerprint.as_str()).collect();
         let mut gone = Vec::new();
         self.seen.retain(|fingerprint, seen| {
-            if alerts.iter().any(|alert| alert.fingerprint == *fingerprint) {
+            if present.contains(fingerprint.as_str()) {
                 return true;
             }
             if !is_watched {
@@ -99,6 +115,12 @@ impl Watch {
         });
         gone
     }
+}
+
+/// Whether an alert is the one that this module makes of the watchdog's
+/// absence; of Alertmanager's answer none is, after [`Watch::look`].
+pub(crate) fn is_made_here(alert: &Alert) -> bool {
+    alert.fingerprint == FINGERPRINT
 }
 
 /// Alertmanager answers and the watchdog does not come: Prometheus is dead or
@@ -119,7 +141,7 @@ fn missing(since: Timestamp) -> Alert {
             ("summary", "Alertmanager hears nothing from Prometheus."),
         ]),
         starts_at: since,
-        fingerprint: "watchdog-missing".to_owned(),
+        fingerprint: FINGERPRINT.to_owned(),
         status: AlertStatus { state: "active".to_owned(), silenced_by: Vec::new(), inhibited_by: Vec::new() },
     }
 }
@@ -179,6 +201,34 @@ mod tests {
         assert_eq!(look(&mut watch, 200, &["Watchdog"]), (vec![], vec![]));
         let gone = look(&mut watch, 290, &["Watchdog"]).0;
         assert_eq!(gone, [("a".to_owned(), 200), ("watchdog-missing".to_owned(), 200)]);
+    }
+
+    #[test]
+    fn one_that_could_not_be_recorded_is_gone_again() {
+        let mut watch = Watch::default();
+        look(&mut watch, 0, &["Watchdog", "A"]);
+        look(&mut watch, 10, &["Watchdog"]);
+        let mut alerts = vec![alert("Watchdog")];
+        let gone = watch.look(&mut alerts, at(100));
+        watch.keep(gone[0].clone());
+        let mut alerts = vec![alert("Watchdog")];
+        assert_eq!(watch.look(&mut alerts, at(110)), gone);
+    }
+
+    #[test]
+    fn alerts_that_come_and_go_take_a_bounded_memory() {
+        let mut watch = Watch::default();
+        watch.expect("acted-on");
+        // Without the watchdog none of them is gone.
+        for round in 0..4 {
+            let names: Vec<String> = (0..4000).map(|number| format!("a{round}-{number}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            assert_eq!(look(&mut watch, round, &names).1.len(), 4000);
+        }
+        assert_eq!(watch.seen.len(), REMEMBERED);
+        look(&mut watch, 100, &["Watchdog"]);
+        assert_eq!(look(&mut watch, 200, &["Watchdog"]).0.len(), REMEMBERED);
+        assert!(watch.seen.is_empty());
     }
 
     #[test]

@@ -128,6 +128,44 @@ fn what_may_not_be_is_held_with_its_reason() {
 }
 
 #[test]
+fn what_is_no_name_is_no_target() {
+    let in_monitoring = |label: &str, value: &str| {
+        vec![("namespace".to_owned(), "monitoring".to_owned()), (label.to_owned(), value.to_owned())]
+    };
+    let long = "a".repeat(254);
+    for name in ["gpu-01?x", "a/b", "a/../b", "..", "a%2fb", "A", "-a", "a.", "a b", "a\nb", &long] {
+        let table = [
+            ("cordon", vec![("instance".to_owned(), name.to_owned())]),
+            ("restart-pod", in_monitoring("pod", name)),
+            (
+                "restart-pod",
+                vec![("namespace".to_owned(), name.to_owned()), ("pod".to_owned(), "a".to_owned())],
+            ),
+            ("restart-workload", in_monitoring("workload", &format!("Deployment/{name}"))),
+        ];
+        for (remedy, labels) in table {
+            let labels: Vec<(&str, &str)> =
+                labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let decision = decided(&[alert("X", remedy, &labels)], &[], &declared(), true);
+            assert_eq!(decision.acts, [], "{remedy} {name}");
+            assert!(decision.held[0].1.contains("no name of an object"), "{:?}", decision.held);
+        }
+    }
+    for unit in ["-a.service", "a", "a/b.service", "a b.service", "a.service;b", ""] {
+        let decision = decided(&[node("restart-unit", &[("unit", unit)])], &[], &declared(), true);
+        assert_eq!(decision.acts, [], "{unit}");
+        assert!(decision.held[0].1.contains("unit"), "{:?}", decision.held);
+    }
+    // As it is by itself: two dots, an escape, an instance.
+    let escaped = r"odin-gpu@dev-disk\x2d1.service";
+    let declared = AlertRemediation { units: vec![escaped.to_owned()], ..declared() };
+    let decision = decided(&[node("restart-unit", &[("unit", escaped)])], &[], &declared, true);
+    assert_eq!(decision.acts.len(), 1, "{:?}", decision.held);
+    let dotted = decided(&[alert("N", "cordon", &[("instance", "gpu-01.site.local")])], &[], &declared, true);
+    assert_eq!(dotted.acts.len(), 1, "{:?}", dotted.held);
+}
+
+#[test]
 fn what_is_over_does_not_count() {
     let table = [
         attempt("pod", "pod monitoring/a", 30, Verdict::Resolved, true),

@@ -10,7 +10,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::cursor::Cursor;
-use super::lines::Piece;
 
 /// The file that grows.
 const CURRENT: &str = "current.jsonl";
@@ -23,6 +22,15 @@ const MODE: u32 = 0o640;
 const TAILS: [u64; 2] = [64 << 10, 6 << 20];
 /// How many lines at a file's end may be no entry: each cut left one.
 const CUT_LINES: usize = 64;
+
+/// Bytes to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece<'a> {
+    /// The bytes.
+    pub(super) bytes: &'a [u8],
+    /// The place after them; none when it is not known.
+    pub(super) place: Option<Cursor>,
+}
 
 /// Where the journal's lines go.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What each apply changed, field by field: `history/applies.jsonl`.
 //!
 //! The inventory in the cluster remembers that there was an apply; this file
-//! remembers what it did. Values of secrets were made hashes before they came
+//! remembers what it did. Values of secrets were taken out before they came
 //! here.
 
 use jiff::Timestamp;
@@ -60,7 +60,7 @@ pub(crate) struct Change {
     pub(crate) fields: Vec<Field>,
 }
 
-/// One field that changed; of secrets as hashes.
+/// One field that changed; values of secrets are `[hidden]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Field {

@@ -114,7 +114,7 @@ async fn keep_following(sink: &mut Sink, source: &Source) {
     let mut stuck = 0;
     loop {
         let before = sink.place().cloned();
-        let end = attempt(sink, source, Source::follow).await;
+        let end = attempt(sink, source, false).await;
         let moved = before.as_ref() != sink.place();
         match end {
             End::Reader(Ended { reason, badly }) => {
@@ -149,7 +149,7 @@ async fn keep_following(sink: &mut Sink, source: &Source) {
 async fn go_past(sink: &mut Sink, source: &Source) -> std::result::Result<(), End> {
     for _ in 0..SINGLY {
         let before = sink.place().cloned();
-        match attempt(sink, source, Source::read_one).await {
+        match attempt(sink, source, true).await {
             End::Reader(_) if before.as_ref() != sink.place() => {}
             End::Reader(Ended { badly: true, .. }) => return pass_over(sink, source).await,
             End::Reader(_) => return Ok(()),
@@ -214,12 +214,8 @@ async fn wait_for_the_disk(sink: &mut Sink, error: io::Error) {
     tracing::info!(waited = ?since.elapsed(), "the journal's lines are written again");
 }
 
-/// Reads from the place on, until reader or disk give up.
-async fn attempt(
-    sink: &mut Sink,
-    source: &Source,
-    read: impl Fn(&Source, &Origin) -> std::result::Result<Follower, String>,
-) -> End {
+/// Reads from the place on, until reader or disk give up; or `one` entry.
+async fn attempt(sink: &mut Sink, source: &Source, one: bool) -> End {
     let from = match sink.place() {
         None => Origin::Begin,
         Some(place) => match source.find(place).await {
@@ -227,7 +223,8 @@ async fn attempt(
             Err(reason) => return End::unread(reason),
         },
     };
-    let mut follower = match read(source, &from) {
+    let started = if one { source.read_one(&from).await } else { source.follow(&from) };
+    let mut follower = match started {
         Ok(follower) => follower,
         Err(reason) => return End::unread(reason),
     };

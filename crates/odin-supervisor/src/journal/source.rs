@@ -107,8 +107,14 @@ impl Source {
 
     /// Reads the next entry and ends: what comes before one that cannot be read
     /// is else lost in the reader's buffers with it.
-    pub(super) fn read_one(&self, from: &Origin) -> Result<Follower, String> {
-        self.start(&["--output=export", "--lines=1"], from)
+    pub(super) async fn read_one(&self, from: &Origin) -> Result<Follower, String> {
+        let mut from = from.clone();
+        if matches!(from, Origin::Begin) {
+            // Without a cursor it would be the newest.
+            let first = self.look(&from, 1).await?.pop();
+            from = Origin::At(first.ok_or_else(|| self.told("found none"))?.cursor);
+        }
+        self.start(&["--output=export", "--lines=1"], &from)
     }
 
     /// Reads whole entries, and waits for more.

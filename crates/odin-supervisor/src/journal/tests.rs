@@ -40,6 +40,7 @@ if [ -e bomb ]; then
   fi
 fi
 if [ -n "$one" ]; then
+  if [ -z "$cursor" ]; then tail -n 3 journal; exit; fi
   tail -n "+$from" journal | head -n 3
   exit
 fi
@@ -128,6 +129,12 @@ impl Running {
 
 fn cursor(number: u32) -> String {
     format!("s=1;i={number};b=1;m={number};t=1;x=1")
+}
+
+/// What is written of an entry that nobody can read.
+fn passed_over(number: u32) -> String {
+    let cursor = cursor(number);
+    format!("{{\"_UID\":\"7\",\"__CURSOR\":\"{cursor}\",\"__ODIN_CUT\":\"{PASSED_OVER}\"}}\n")
 }
 
 #[tokio::test]
@@ -228,13 +235,26 @@ async fn an_entry_that_kills_its_reader_is_passed_over_and_no_other_is() {
     all += &bench.log(2, "two");
     all += &bench.log(3, "three");
     drop(bench.log(4, "what nobody can read"));
-    all += &format!("{{\"_UID\":\"7\",\"__CURSOR\":\"{}\",\"__ODIN_CUT\":\"{PASSED_OVER}\"}}\n", cursor(4));
+    all += &passed_over(4);
     all += &bench.log(5, "five");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
     // After a restart the entry is not come back to.
     all += &bench.log(6, "six");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_that_begins_before_such_an_entry_is_read_from_its_begin() {
+    let bench = Bench::new();
+    fs::write(bench.path("bomb"), "2").expect("a file");
+    let mut all = bench.log(1, "one");
+    drop(bench.log(2, "what nobody can read"));
+    all += &passed_over(2);
+    all += &bench.log(3, "three");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;

@@ -2,7 +2,7 @@
 //! (<https://systemd.io/JOURNAL_EXPORT_FORMATS/>), made lines of JSON with
 //! bounded memory.
 //!
-//! journald takes entries of hundreds of MiB from anybody. What is kept of one
+//! journald takes entries as large as its files from anybody. What is kept of one
 //! is bounded, and what was cut is said in the entry. The JSON is made here:
 //! journalctl's own needs forty times the size of a field that is no text.
 

@@ -1,7 +1,7 @@
 //! `journalctl`, which reads the journal for ODIN.
 //!
 //! It is asked two ways. [`Source::follow`] reads whole entries, in the export
-//! format, which it writes as it reads. [`Source::look`] reads of entries what
+//! format, which it writes as it reads. [`Source::look`] gives of entries what
 //! journald itself says of them and nothing that who logs can make large; that
 //! is how one knows whether the entry that was written last is still there,
 //! which `--after-cursor` alone would hide.
@@ -17,8 +17,9 @@ use super::cursor::Cursor;
 
 /// All boots (journalctl(1)).
 const ARGUMENTS: [&str; 3] = ["--boot=all", "--quiet", "--no-pager"];
-/// Without `--all` no value above 4 KiB is read, and fields of these names are
-/// journald's own (systemd.journal-fields(7)).
+/// Without `--all` no value above 4 KiB is made JSON, and fields of these names
+/// are journald's own (systemd.journal-fields(7)). An entry is unpacked for it
+/// as large as it is all the same.
 const LOOK: [&str; 2] = [
     "--output=json",
     "--output-fields=_TRANSPORT,_PID,_UID,_GID,_COMM,_EXE,_SYSTEMD_UNIT,_HOSTNAME,_MACHINE_ID",

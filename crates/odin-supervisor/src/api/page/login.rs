@@ -60,7 +60,7 @@ pub(super) async fn login(
         return refuse(StatusCode::BAD_REQUEST, "The form was not filled in as it is.".to_owned());
     };
     let secret = token.trim();
-    let known = match guard::check(&facts, secret, Scope::Read, peer) {
+    let known = match guard::check(&facts, secret, Scope::Read, peer).await {
         Ok(known) => known,
         Err(problem) => return refuse(StatusCode::UNAUTHORIZED, problem.detail),
     };

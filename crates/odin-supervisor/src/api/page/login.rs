@@ -64,7 +64,7 @@ pub(super) async fn login(
         Ok(known) => known,
         Err(problem) => return refuse(StatusCode::UNAUTHORIZED, problem.detail),
     };
-    facts.audit("login", &known.name, peer);
+    facts.audit_login(&known.name, peer);
     with_cookie("/", secret, KEPT_SECONDS)
 }
 

@@ -108,6 +108,23 @@ def test_a_kill_loses_and_doubles_nothing(logs_box: Machine):
     wait_for(logs_box, "killed", expected)
 
 
+def test_a_large_entry_that_is_no_text_does_not_end_it(logs_box: Machine):
+    """journalctl's own JSON of it needs more memory than the unit has."""
+    expected = log(logs_box, "beside", 0, 5)
+    logs_box.succeed(
+        "{ printf 'SYSLOG_IDENTIFIER=large\\nMESSAGE='; "
+        "head -c 4000000 /dev/urandom | tr -d '\\000\\n'; echo; } "
+        "| setpriv --reuid=65534 --clear-groups logger --journald"
+    )
+    expected += log(logs_box, "beside", 5, 5)
+    wait_for(logs_box, "beside", expected)
+    [large] = [entry for entry in entries(logs_box) if "__ODIN_CUT" in entry]
+    assert (large["SYSLOG_IDENTIFIER"], large["_UID"]) == ("large", "65534")
+    assert large["__ODIN_CUT"].startswith("MESSAGE: 262144 of 39")
+    status = logs_box.succeed(f"systemctl show --property=NRestarts --value {UNIT}")
+    assert status.strip() == "0"
+
+
 def test_files_are_rotated_and_bounded(logs_box: Machine):
     # More than three files hold; a line is some 1500 bytes with journald's fields.
     text = "x" * 1000

@@ -137,29 +137,116 @@ fn read(file: &Path) -> Result<String> {
 }
 
 /// Writes a file so that it is either the old or the new one, also after a
-/// power cut: temporary file, fsync, rename, fsync of the directory.
+/// power cut: scratch file, fsync, rename, fsync of the directory.
 pub(crate) fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
+    replace(path, content, true)
+}
+
+/// Writes a file so that whoever reads it sees the old or the new one. After a
+/// power cut it may be empty: for what is not missed then.
+pub(crate) fn note_file(path: &Path, content: &[u8]) -> Result<()> {
+    replace(path, content, false)
+}
+
+fn replace(path: &Path, content: &[u8], durable: bool) -> Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
 
     let directory = path.parent().unwrap_or(Path::new("/"));
     make_private_dir(directory)?;
-    let scratch = path.with_extension("new");
     let failed = || Error::state("write", path);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&scratch)
-        .map_err(failed())?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed())?;
-    fs::rename(&scratch, path).map_err(failed())?;
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed())
+    let (scratch, mut file) = create_scratch(directory, path).map_err(failed())?;
+    let written = file
+        .write_all(content)
+        .and_then(|()| if durable { file.sync_all() } else { Ok(()) })
+        .and_then(|()| fs::rename(&scratch, path));
+    if let Err(error) = written {
+        drop(fs::remove_file(&scratch));
+        return Err(failed()(error));
+    }
+    if durable {
+        fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed())?;
+    }
+    Ok(())
+}
+
+/// Makes the file that becomes `path`: no other writer has it, whatever file of
+/// the directory it writes. What a kill left of earlier ones goes.
+fn create_scratch(directory: &Path, path: &Path) -> std::io::Result<(PathBuf, fs::File)> {
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for entry in fs::read_dir(directory)?.flatten() {
+        if is_left_over(&entry.file_name().to_string_lossy(), &name) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let scratch = directory.join(format!("{name}.{}-{number}.new", std::process::id()));
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&scratch) {
+            // Of an earlier process of this number.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            opened => return opened.map(|file| (scratch, file)),
+        }
+    }
+}
+
+/// Whether `found` is a scratch file for `name` whose writer is gone.
+fn is_left_over(found: &str, name: &str) -> bool {
+    let unique = found.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+    let parts = unique.and_then(|unique| unique.split_once('-'));
+    parts.is_some_and(|(process, number)| {
+        let is_number = |text: &str| text.parse::<u64>().is_ok();
+        is_number(process) && is_number(number) && !Path::new("/proc").join(process).exists()
+    })
 }
 
 /// Makes a directory that only root may enter.
 pub(crate) fn make_private_dir(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::state("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).expect("a directory");
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_that_differ_in_their_ending_do_not_share_a_scratch_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        let (first, _) = create_scratch(directory.path(), &path("prometheus.json")).expect("a file");
+        let (second, _) = create_scratch(directory.path(), &path("prometheus.used")).expect("a file");
+        let (third, file) = create_scratch(directory.path(), &path("prometheus.used")).expect("a file");
+        assert!(first != second && second != third);
+        assert_eq!(file.metadata().expect("metadata").permissions().mode() & 0o777, 0o600);
+        replace_file(&path("prometheus.json"), b"a").expect("written");
+        assert_eq!(names(directory.path()).len(), 4, "nobody takes another's");
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_write_that_failed_or_was_killed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.json");
+        // No process has such a number (/proc/sys/kernel/pid_max).
+        for left in ["a.json.99999999-7.new", "b.json.99999999-7.new", "a.json.x-7.new"] {
+            fs::write(directory.path().join(left), "half").expect("a file");
+        }
+        fs::create_dir_all(path.join("full")).expect("a directory in its way");
+        assert!(replace_file(&path, b"a").is_err());
+        assert_eq!(names(directory.path()), ["a.json", "a.json.x-7.new", "b.json.99999999-7.new"]);
+    }
 }

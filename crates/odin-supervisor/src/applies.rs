@@ -1,7 +1,7 @@
 //! What each apply changed, field by field: `history/applies.jsonl`.
 //!
 //! The inventory in the cluster remembers that there was an apply; this file
-//! remembers what it did. Values of secrets were made hashes before they came
+//! remembers what it did. Values of secrets were taken out before they came
 //! here.
 
 use jiff::Timestamp;
@@ -60,7 +60,7 @@ pub(crate) struct Change {
     pub(crate) fields: Vec<Field>,
 }
 
-/// One field that changed; of secrets as hashes.
+/// One field that changed; values of secrets are `[hidden]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Field {
@@ -91,6 +91,20 @@ impl ApplyRecord {
             troubles: troubles.map(|component| format!("{}: {}", component.name, component.detail)).collect(),
         }
     }
+
+    /// Whether it failed at what `last` failed at, and changed nothing.
+    fn repeats(&self, last: &Self) -> bool {
+        // In the order of the objects, and the same of what could be named.
+        let failed = |record: &Self| -> Vec<Change> {
+            record.changes.iter().filter(|change| change.verb == "failed").cloned().collect()
+        };
+        !self.succeeded
+            && !last.succeeded
+            && (&self.operation, &self.digest, &self.troubles)
+                == (&last.operation, &last.digest, &last.troubles)
+            && self.changes.iter().all(|change| matches!(change.verb.as_str(), "failed" | "skipped"))
+            && failed(self) == failed(last)
+    }
 }
 
 impl Change {
@@ -109,7 +123,9 @@ impl Change {
     }
 }
 
-/// Keeps what an apply did; one that found nothing to do leaves no record.
+/// Keeps what an apply did; one that found nothing to do leaves no record, nor
+/// one that failed as the one before it did and changed nothing: the daemon
+/// tries a bundle that fails again and again.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -118,7 +134,14 @@ pub(crate) fn keep(appliance: &Appliance, operation: &str, changes: &ChangeSet) 
     if record.changes.is_empty() && record.troubles.is_empty() {
         return Ok(());
     }
-    Records::of(appliance).append(FILE, &record)
+    let records = Records::of(appliance);
+    if !record.succeeded
+        && let Some(last) = records.newest::<ApplyRecord>(FILE, 1)?.first()
+        && record.repeats(last)
+    {
+        return Ok(());
+    }
+    records.append(FILE, &record)
 }
 
 #[cfg(test)]
@@ -156,5 +179,28 @@ mod tests {
         assert_eq!(records.len(), 1);
         assert_eq!((records[0].changes.len(), records[0].more), (OBJECTS, 7));
         assert_eq!(records[0].changes[0].verb, "created");
+    }
+
+    #[test]
+    fn an_apply_that_fails_as_the_one_before_is_not_kept_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let appliance = appliance(&directory);
+        let attempt = |entries: Vec<Entry>, digest: &str| {
+            let changes = ChangeSet { entries, digest: digest.to_owned(), ..ChangeSet::default() };
+            keep(&appliance, "apply", &changes).expect("kept");
+            Records::of(&appliance).lines::<ApplyRecord>(FILE).expect("records").len()
+        };
+        let failed = |detail: &str| Entry { detail: detail.to_owned(), ..entry(Verb::Failed, 1) };
+        let table = [
+            (vec![entry(Verb::Created, 0), failed("no"), entry(Verb::Skipped, 2)], "a", 1),
+            (vec![failed("no"), entry(Verb::Skipped, 2), entry(Verb::Skipped, 3)], "a", 1),
+            (vec![failed("another reason"), entry(Verb::Skipped, 2)], "a", 2),
+            (vec![failed("another reason"), entry(Verb::Skipped, 2)], "another bundle", 3),
+            (vec![failed("another reason"), entry(Verb::Created, 2)], "another bundle", 4),
+            (vec![failed("another reason")], "another bundle", 4),
+        ];
+        for (number, (entries, digest, kept)) in table.into_iter().enumerate() {
+            assert_eq!(attempt(entries, digest), kept, "{number}");
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! The host's side of logs: the journal as files that a collector reads.
 //!
 //! `odin logs journal` runs as odin-journal.service. journald's own tool reads
-//! the journal ([`source`]), because its file format is journald's alone, and
-//! its lines go unchanged into files that only ever grow and are rotated by
-//! rename ([`sink`]). No line is lost: the place in the journal moves on only
-//! once a line is written, and what cannot be written is waited for. After a
-//! kill the last whole line tells the place, so nothing is doubled either; the
-//! saved cursor is for files that are gone.
+//! the journal ([`source`]), because its file format is journald's alone; its
+//! entries become lines of JSON with bounded memory ([`export`]) and go into
+//! files that only ever grow and are rotated by rename ([`sink`]). No entry is
+//! lost: the place in the journal moves on only once a line is written, and
+//! what cannot be written is waited for. After a kill the last whole line tells
+//! the place, so nothing is doubled either; the saved cursor is for files that
+//! are gone. Anybody may log what nobody can read within the unit's memory: of
+//! an entry at which the reader ends twice only what journald itself says of it
+//! is written.
 
 mod cursor;
-mod lines;
+mod export;
 mod sink;
 mod source;
 
@@ -22,9 +25,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use crate::appliance::Appliance;
 use crate::{Error, Result};
 use cursor::Cursor;
-use lines::Lines;
-use sink::Sink;
-use source::{Follower, Found, Source};
+use export::Export;
+use sink::{Piece, Sink};
+use source::{Ended, Follower, Found, Origin, Outline, READ, Source};
 
 /// Where the collector finds the files.
 pub const DIRECTORY: &str = "/var/log/odin/journal";
@@ -33,6 +36,13 @@ pub const DIRECTORY: &str = "/var/log/odin/journal";
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// Shortest and longest pause before the reader is started again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How often the reader ends badly at one entry before it is passed over.
+const ATTEMPTS: u32 = 2;
+/// Entries that are read one at a time to come to it.
+const SINGLY: usize = 1024;
+/// What is written of such an entry in place of its fields.
+const PASSED_OVER: &str =
+    "all but these fields: the program that reads the journal ended whenever it read them";
 /// Pause before a write that failed is tried again.
 const RETRY_WRITE: Duration = Duration::from_secs(1);
 /// Time between two words about a write that keeps failing.
@@ -75,10 +85,17 @@ fn open(options: &Options) -> Result<Sink> {
 
 /// Why following came to an end.
 enum End {
-    /// The reader ended or could not be started; why.
-    Reader(String),
+    /// The reader ended or could not be started.
+    Reader(Ended),
     /// Lines could not be written; they wait in the sink.
     Write(io::Error),
+}
+
+impl End {
+    /// The reader gave nothing, for a reason that is not in an entry.
+    fn unread(reason: String) -> Self {
+        Self::Reader(Ended { reason, badly: false })
+    }
 }
 
 async fn run(mut sink: Sink, source: &Source, stop: impl Future<Output = ()>) -> Result<()> {
@@ -94,20 +111,83 @@ async fn run(mut sink: Sink, source: &Source, stop: impl Future<Output = ()>) ->
 
 async fn keep_following(sink: &mut Sink, source: &Source) {
     let mut pause = PAUSES.0;
+    let mut stuck = 0;
     loop {
         let before = sink.place().cloned();
-        match attempt(sink, source).await {
-            End::Reader(reason) => {
-                if before.as_ref() != sink.place() {
+        let end = attempt(sink, source, false).await;
+        let moved = before.as_ref() != sink.place();
+        match end {
+            End::Reader(Ended { reason, badly }) => {
+                if moved {
                     pause = PAUSES.0;
+                    stuck = 0;
                 }
+                // What it ended at may be the entry after those it gave.
+                stuck += u32::from(badly);
                 tracing::warn!(%reason, again_in = ?pause, "the reader of the journal ended; its place is kept");
                 sleep(pause).await;
                 pause = PAUSES.1.min(pause * 2);
+                if stuck < ATTEMPTS {
+                    continue;
+                }
+                stuck = 0;
+                match go_past(sink, source).await {
+                    Ok(()) => {}
+                    Err(End::Reader(ended)) => {
+                        tracing::warn!(reason = ended.reason, "cannot look at the entry the reader ends at");
+                    }
+                    Err(End::Write(error)) => wait_for_the_disk(sink, error).await,
+                }
             }
             End::Write(error) => wait_for_the_disk(sink, error).await,
         }
     }
+}
+
+/// Reads entries one at a time up to the one at which the reader ends, and
+/// passes that one over.
+async fn go_past(sink: &mut Sink, source: &Source) -> std::result::Result<(), End> {
+    for _ in 0..SINGLY {
+        let before = sink.place().cloned();
+        match attempt(sink, source, true).await {
+            End::Reader(_) if before.as_ref() != sink.place() => {}
+            End::Reader(Ended { badly: true, .. }) => return pass_over(sink, source).await,
+            End::Reader(_) => return Ok(()),
+            End::Write(error) => return Err(End::Write(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes what journald itself says of the entry after the place, and that the
+/// rest of it is lost.
+async fn pass_over(sink: &mut Sink, source: &Source) -> std::result::Result<(), End> {
+    let Some(Outline { cursor, line }) = next_entry(sink.place(), source).await.map_err(End::unread)? else {
+        return Ok(());
+    };
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&line).map_err(|error| End::unread(error.to_string()))?;
+    fields.insert(export::CUT.to_owned(), PASSED_OVER.into());
+    let mut line = serde_json::to_vec(&fields).map_err(|error| End::unread(error.to_string()))?;
+    line.push(b'\n');
+    tracing::error!(
+        place = %cursor,
+        "an entry of the journal cannot be read within the unit's memory; \
+         it is passed over, and what it said is in the journal alone"
+    );
+    sink.end_cut_line().map_err(End::Write)?;
+    sink.append(&Piece { bytes: &line, place: Some(cursor) }).map_err(End::Write)
+}
+
+/// The entry that would be read next.
+async fn next_entry(place: Option<&Cursor>, source: &Source) -> std::result::Result<Option<Outline>, String> {
+    if let Some(place) = place {
+        let found = source.look(&Origin::At(place.clone()), 2).await?;
+        if !found.is_empty() {
+            return Ok(found.into_iter().find(|outline| !outline.cursor.is_same_entry(place)));
+        }
+    }
+    Ok(source.look(&Origin::Begin, 1).await?.pop())
 }
 
 /// Tries the lines that wait until they are written. The reader is not at work
@@ -134,37 +214,43 @@ async fn wait_for_the_disk(sink: &mut Sink, error: io::Error) {
     tracing::info!(waited = ?since.elapsed(), "the journal's lines are written again");
 }
 
-/// Reads from the place on, until reader or disk give up.
-async fn attempt(sink: &mut Sink, source: &Source) -> End {
-    let known = match sink.place() {
-        None => None,
+/// Reads from the place on, until reader or disk give up; or `one` entry.
+async fn attempt(sink: &mut Sink, source: &Source, one: bool) -> End {
+    let from = match sink.place() {
+        None => Origin::Begin,
         Some(place) => match source.find(place).await {
-            Ok(found) => still_there(place, &found).then(|| place.clone()),
-            Err(reason) => return End::Reader(reason),
+            Ok(found) => tell(place, found),
+            Err(reason) => return End::unread(reason),
         },
     };
-    let mut follower = match source.follow(known.as_ref()) {
+    let started = if one { source.read_one(&from).await } else { source.follow(&from) };
+    let mut follower = match started {
         Ok(follower) => follower,
-        Err(reason) => return End::Reader(reason),
+        Err(reason) => return End::unread(reason),
+    };
+    // A place that journald copied to another file is not known to it as one.
+    let known = match from {
+        Origin::After(place) => Some(place),
+        Origin::Begin | Origin::At(_) => None,
     };
     match copy(sink, &mut follower, known).await {
-        Ok(()) => End::Reader(follower.ended().await),
+        Ok(None) => End::Reader(follower.ended().await),
+        Ok(Some(reason)) => End::Reader(Ended { reason, badly: true }),
         Err(error) => End::Write(error),
     }
 }
 
-/// Says what became of the place in the journal; false when nothing there can
-/// be told to come after it.
-fn still_there(place: &Cursor, found: &Found) -> bool {
+/// Says what became of the place in the journal; gives where to read on.
+fn tell(place: &Cursor, found: Found) -> Origin {
     match found {
-        Found::Same => true,
+        Found::Same => Origin::After(place.clone()),
         Found::Later(next) => {
             tracing::warn!(
                 last = %place,
                 next = %next,
                 "the journal no longer holds the entry that was written last; what was between the two is lost"
             );
-            true
+            Origin::At(next)
         }
         Found::Nothing => {
             tracing::warn!(
@@ -172,14 +258,15 @@ fn still_there(place: &Cursor, found: &Found) -> bool {
                 "the journal ends before the entry that was written last, as after the clock was set back; \
                  reading it from its begin, lines may be doubled"
             );
-            false
+            Origin::Begin
         }
     }
 }
 
-/// Copies lines until the reader ends.
-async fn copy(sink: &mut Sink, follower: &mut Follower, mut known: Option<Cursor>) -> io::Result<()> {
-    let mut lines = Lines::default();
+/// Copies entries until the reader ends; says what was wrong with what it gave.
+async fn copy(sink: &mut Sink, follower: &mut Follower, known: Option<Cursor>) -> io::Result<Option<String>> {
+    let mut export = Export::after(known);
+    let (mut bytes, mut lines) = (Vec::with_capacity(READ), Vec::new());
     let mut save = interval_at(Instant::now() + SAVE_EVERY, SAVE_EVERY);
     save.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A line that was cut off is not gone on with: the reader may order the
@@ -191,16 +278,19 @@ async fn copy(sink: &mut Sink, follower: &mut Follower, mut known: Option<Cursor
         tokio::select! {
             biased;
             _ = save.tick() => sink.save()?,
-            read = follower.read(lines.space()) => {
+            read = follower.read(&mut bytes) => {
                 if read.unwrap_or(0) == 0 {
-                    return Ok(());
+                    return Ok(None);
                 }
-                while let Some(piece) = lines.next_piece() {
-                    let mut piece = piece;
-                    if let Some(place) = known.take() {
-                        piece.skip_entry(&place);
-                    }
-                    sink.append(&piece)?;
+                let read = export.read(&bytes, &mut lines);
+                bytes.clear();
+                if let Some(place) = export.place() {
+                    sink.append(&Piece { bytes: &lines, place: Some(place) })?;
+                    lines.clear();
+                    lines.shrink_to(READ);
+                }
+                if let Err(reason) = read {
+                    return Ok(Some(reason));
                 }
             }
         }

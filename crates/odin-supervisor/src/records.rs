@@ -2,12 +2,13 @@
 //!
 //! Records are small JSON files replaced atomically, and part of every
 //! snapshot. A record that cannot be read is reported and treated as none:
-//! it is evidence, and evidence is never made up.
+//! it is evidence, and evidence is never made up. Files of many records have a
+//! line for each, and a bounded size.
+
+mod lines;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::alerting::remediation::record as remedies;
 use crate::appliance::{Appliance, make_private_dir, replace_file};
 use crate::{Error, Result};
 
@@ -216,20 +218,28 @@ impl Records {
         }
     }
 
-    /// The lines of a file of records; those that cannot be read are left out.
+    /// The lines of a file of records, the oldest first; those that cannot be
+    /// read are left out.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn lines<T: DeserializeOwned>(&self, file: &str) -> Result<Vec<T>> {
         let path = self.directory.join(file);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::state("read", &path)(error)),
-        }
+        lines::all(&path).map_err(Error::state("read", &path))
     }
 
-    /// Appends one line to a file of records.
+    /// The newest lines of a file of records, the newest first: as many as
+    /// asked for, or as the newest 4 MiB hold.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn newest<T: DeserializeOwned>(&self, file: &str, limit: usize) -> Result<Vec<T>> {
+        let path = self.directory.join(file);
+        lines::newest(&path, limit).map_err(Error::state("read", &path))
+    }
+
+    /// Appends one line to a file of records. Of one that became large the
+    /// older half goes, but for what open remedies are known by.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -238,17 +248,14 @@ impl Records {
         let path = self.directory.join(file);
         let mut line = to_json(&path, record)?;
         line.push(b'\n');
-        // A line that was torn by a power cut is lost alone.
-        if fs::read(&path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n')) {
-            line.insert(0, b'\n');
+        // Held while the file may be replaced: others append too.
+        let _lock = lines::lock(&self.directory).map_err(Error::state("lock", &self.directory))?;
+        let failed = || Error::state("write", &path);
+        if let Some(whole) = lines::cut(&path, &line, file == remedies::FILE).map_err(failed())? {
+            tracing::info!(path = %path.display(), "the older records of a large file are removed");
+            return replace_file(&path, &whole);
         }
-        fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(&line).and_then(|()| file.sync_all()))
-            .map_err(Error::state("write", &path))
+        lines::append(&path, line).map_err(failed())
     }
 }
 

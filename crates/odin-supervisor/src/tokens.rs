@@ -8,16 +8,19 @@
 //! A token has 256 random bits. One SHA-256 is enough for it: what slow hashes
 //! protect is a text that people can think of.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::appliance::{Appliance, make_private_dir, replace_file};
+use crate::appliance::{Appliance, make_private_dir, note_file, replace_file};
 use crate::{Error, Result};
 
 /// What a token begins with, so that scanners for leaked secrets know it.
@@ -28,6 +31,8 @@ const RANDOM_BYTES: usize = 32;
 const MAXIMUM: usize = 100;
 /// A use is noted no more often than this.
 const NOTE_USE_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// How long the disk is waited for when a token is looked up.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest time a token may be good for.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
 /// The name of the supervisor's own token for Prometheus.
@@ -107,13 +112,19 @@ pub(crate) enum Refusal {
 #[derive(Clone, Debug)]
 pub struct Tokens {
     directory: PathBuf,
+    /// When a use was noted, or could not be.
+    noted: Arc<Mutex<HashMap<String, Timestamp>>>,
 }
 
 impl Tokens {
     /// The tokens of an appliance; nothing is read yet.
     #[must_use]
     pub fn of(appliance: &Appliance) -> Self {
-        Self { directory: appliance.config.host.state_dir.join("tokens") }
+        Self::at(appliance.config.host.state_dir.join("tokens"))
+    }
+
+    fn at(directory: PathBuf) -> Self {
+        Self { directory, noted: Arc::default() }
     }
 
     /// Makes a token and gives it, the only time.
@@ -235,7 +246,21 @@ impl Tokens {
         crate::records::remove(&self.directory.join(format!("{name}.used")))
     }
 
-    /// Whether `secret` is good for `scope` now, and notes the use.
+    /// As [`Tokens::check`], apart from what else is answered meanwhile: it
+    /// reads every token. None when the disk does not answer in time.
+    pub(crate) async fn ask(
+        &self,
+        secret: &str,
+        scope: Scope,
+        now: Timestamp,
+    ) -> Option<std::result::Result<Token, Refusal>> {
+        let (tokens, secret) = (self.clone(), secret.to_owned());
+        let asked = tokio::task::spawn_blocking(move || tokens.check(&secret, scope, now));
+        tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
+    }
+
+    /// Whether `secret` is good for `scope` now, and notes the use. What cannot
+    /// be a token is refused before any is read.
     ///
     /// Every token is compared, each in constant time: how long it takes tells
     /// nothing of which one it is.
@@ -245,6 +270,9 @@ impl Tokens {
         scope: Scope,
         now: Timestamp,
     ) -> std::result::Result<Token, Refusal> {
+        if !is_token(secret) {
+            return Err(Refusal::Unknown);
+        }
         let given = digest(secret);
         let is = |kept: &str| bool::from(kept.as_bytes().ct_eq(given.as_bytes()));
         let mut found = None;
@@ -267,12 +295,21 @@ impl Tokens {
     }
 
     fn note_use(&self, name: &str, now: Timestamp) {
-        let noted = self.last_used(name).is_some_and(|last| now.duration_since(last).abs() < NOTE_USE_EVERY);
-        if noted {
+        let is_recent = |last: Timestamp| now.duration_since(last).abs() < NOTE_USE_EVERY;
+        {
+            // Also of a note that could not be written: not with every request.
+            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.get(name).copied().is_some_and(is_recent) {
+                return;
+            }
+            noted.retain(|_, last| is_recent(*last));
+            noted.insert(name.to_owned(), now);
+        }
+        if self.last_used(name).is_some_and(is_recent) {
             return;
         }
         let path = self.directory.join(format!("{name}.used"));
-        if let Err(error) = replace_file(&path, now.to_string().as_bytes()) {
+        if let Err(error) = note_file(&path, now.to_string().as_bytes()) {
             tracing::warn!(%error, "cannot note that a token was used");
         }
     }
@@ -300,6 +337,13 @@ fn is_name(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && !text.starts_with('-')
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Whether a text has the form of a token.
+fn is_token(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|random| {
+        random.len() == 2 * RANDOM_BYTES && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 fn digest(secret: &str) -> String {

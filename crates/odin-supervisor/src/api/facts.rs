@@ -34,9 +34,9 @@ const COMPONENTS: Duration = Duration::from_secs(10);
 const ALERTS: Duration = Duration::from_secs(5);
 const GPUS: Duration = Duration::from_secs(2);
 const CHARTS: Duration = Duration::from_secs(10);
-/// A refused token is written to the journal no more often than this.
+/// What is done with a token is written down no more often than this.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-/// Refusals that are remembered for it.
+/// Uses and refusals that are remembered for it.
 const REMEMBERED: usize = 1024;
 
 const PROMETHEUS: Service<'static> = Service { namespace: "monitoring", name: "prometheus", port: "http" };
@@ -179,16 +179,25 @@ impl Facts {
     }
 
     /// The newest lines of a file of records, the newest first.
-    pub(super) fn records<T: DeserializeOwned>(&self, file: &str, limit: usize) -> Result<Vec<T>, Problem> {
-        let mut lines: Vec<T> =
-            Records::of(&self.shared.appliance).lines(file).map_err(|error| Problem::from(&error))?;
-        lines.reverse();
-        lines.truncate(limit);
-        Ok(lines)
+    pub(super) async fn records<T: DeserializeOwned + Send + 'static>(
+        &self,
+        file: &'static str,
+        limit: usize,
+    ) -> Result<Vec<T>, Problem> {
+        let records = Records::of(&self.shared.appliance);
+        let read = tokio::task::spawn_blocking(move || records.newest(file, limit)).await;
+        read.map_err(|error| Problem::unavailable(error.to_string(), "ask again"))?
+            .map_err(|error| Problem::from(&error))
     }
 
-    /// Keeps what a browser did with a token.
-    pub(super) fn audit(&self, event: &'static str, name: &str, peer: IpAddr) {
+    /// Keeps that a browser logged in with a token; once a minute for each.
+    pub(super) fn audit_login(&self, name: &str, peer: IpAddr) {
+        if self.is_news(format!("login {name}")) {
+            self.audit("login", name, peer);
+        }
+    }
+
+    fn audit(&self, event: &'static str, name: &str, peer: IpAddr) {
         #[derive(Serialize)]
         struct Line<'a> {
             time: Timestamp,
@@ -212,20 +221,26 @@ impl Facts {
             Refusal::Scope { name, .. } => ("refused-scope", name.as_str()),
         };
         let key = if name.is_empty() { peer.to_string() } else { format!("{event} {name}") };
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            told.retain(|_, at| now.saturating_duration_since(*at) < TELL_EVERY);
-            if told.contains_key(&key) || told.len() >= REMEMBERED {
-                return;
-            }
-            told.insert(key, now);
+        if !self.is_news(key) {
+            return;
         }
         if name.is_empty() {
             tracing::warn!(%peer, "a token was refused that this machine does not know");
         } else {
             self.audit(event, name, peer);
         }
+    }
+
+    /// Whether something was not told of within the last minute; it is now.
+    fn is_news(&self, key: String) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        told.retain(|_, at| now.saturating_duration_since(*at) < TELL_EVERY);
+        if told.contains_key(&key) || told.len() >= REMEMBERED {
+            return false;
+        }
+        told.insert(key, now);
+        true
     }
 
     async fn cluster(&self) -> Result<Cluster, odin_cluster::Error> {

@@ -100,7 +100,7 @@ pub(super) async fn counted(State(facts): State<Arc<Facts>>, request: Request, n
 
 /// Lets requests with a token of scope `read` through.
 pub(super) async fn read(State(facts): State<Arc<Facts>>, request: Request, next: Next) -> Response {
-    match allowed(&facts, request.headers(), Scope::Read, peer(&request)) {
+    match allowed(&facts, request.headers(), Scope::Read, peer(&request)).await {
         Ok(_) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -108,7 +108,7 @@ pub(super) async fn read(State(facts): State<Arc<Facts>>, request: Request, next
 
 /// Lets requests with a token of scope `metrics` through.
 pub(super) async fn metrics(State(facts): State<Arc<Facts>>, request: Request, next: Next) -> Response {
-    match allowed(&facts, request.headers(), Scope::Metrics, peer(&request)) {
+    match allowed(&facts, request.headers(), Scope::Metrics, peer(&request)).await {
         Ok(_) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -116,14 +116,14 @@ pub(super) async fn metrics(State(facts): State<Arc<Facts>>, request: Request, n
 
 /// Lets browsers through that have a cookie; others are sent to the login.
 pub(super) async fn person(State(facts): State<Arc<Facts>>, request: Request, next: Next) -> Response {
-    match allowed(&facts, request.headers(), Scope::Read, peer(&request)) {
+    match allowed(&facts, request.headers(), Scope::Read, peer(&request)).await {
         Ok(_) => next.run(request).await,
         Err(_) => super::page::to_login(),
     }
 }
 
 /// The token of a request, when it is good for a scope.
-fn allowed(facts: &Facts, headers: &HeaderMap, scope: Scope, peer: IpAddr) -> Result<Token, Problem> {
+async fn allowed(facts: &Facts, headers: &HeaderMap, scope: Scope, peer: IpAddr) -> Result<Token, Problem> {
     let Some(secret) = presented(headers, scope) else {
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -131,14 +131,15 @@ fn allowed(facts: &Facts, headers: &HeaderMap, scope: Scope, peer: IpAddr) -> Re
             "send `Authorization: Bearer TOKEN`; `odin token create` makes one",
         ));
     };
-    check(facts, secret, scope, peer)
+    check(facts, secret, scope, peer).await
 }
 
 /// Whether a token is good for a scope; counts and logs when it is not.
-pub(super) fn check(facts: &Facts, secret: &str, scope: Scope, peer: IpAddr) -> Result<Token, Problem> {
-    let refusal = match facts.tokens().check(secret, scope, Timestamp::now()) {
-        Ok(token) => return Ok(token),
-        Err(refusal) => refusal,
+pub(super) async fn check(facts: &Facts, secret: &str, scope: Scope, peer: IpAddr) -> Result<Token, Problem> {
+    let refusal = match facts.tokens().ask(secret, scope, Timestamp::now()).await {
+        Some(Ok(token)) => return Ok(token),
+        Some(Err(refusal)) => refusal,
+        None => return Err(Problem::unavailable("the tokens cannot be read in time", "ask again")),
     };
     let (reason, problem) = match &refusal {
         Refusal::Unknown => (

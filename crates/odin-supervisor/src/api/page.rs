@@ -201,15 +201,15 @@ struct BackupsPage {
 }
 
 async fn backups(State(facts): State<Arc<Facts>>) -> Response {
-    let page = || -> Result<BackupsPage, Problem> {
+    let page = async || -> Result<BackupsPage, Problem> {
         Ok(BackupsPage {
             frame: Frame::new(&facts, "Backups", false),
-            backups: facts.records("backups.jsonl", SHOWN)?,
-            drills: facts.records("drills.jsonl", SHOWN)?,
-            restores: facts.records("restores.jsonl", SHOWN)?,
+            backups: facts.records("backups.jsonl", SHOWN).await?,
+            drills: facts.records("drills.jsonl", SHOWN).await?,
+            restores: facts.records("restores.jsonl", SHOWN).await?,
         })
     };
-    page().map_or_else(IntoResponse::into_response, |page| show(&page))
+    page().await.map_or_else(IntoResponse::into_response, |page| show(&page))
 }
 
 #[derive(Template)]
@@ -233,7 +233,7 @@ struct HistoryPage {
 }
 
 async fn history(State(facts): State<Arc<Facts>>) -> Response {
-    match facts.records(applies::FILE, SHOWN) {
+    match facts.records(applies::FILE, SHOWN).await {
         Ok(applies) => show(&HistoryPage { frame: Frame::new(&facts, "History", false), applies }),
         Err(problem) => problem.into_response(),
     }

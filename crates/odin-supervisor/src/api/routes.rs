@@ -119,28 +119,28 @@ pub(super) async fn components(State(facts): State<Arc<Facts>>) -> Answer<Vec<Co
 #[utoipa::path(get, path = "/api/v1/history", tag = "read", params(Page),
     responses((status = 200, body = Vec<ApplyRecord>), (status = 400, body = Problem)))]
 pub(super) async fn history(facts: State<Arc<Facts>>, page: Asked) -> Answer<Vec<ApplyRecord>> {
-    records(&facts, page, applies::FILE)
+    records(&facts, page, applies::FILE).await
 }
 
 /// The backups that were taken; the newest first. `odin backup list` shows which the repository still has.
 #[utoipa::path(get, path = "/api/v1/backups", tag = "read", params(Page),
     responses((status = 200, body = Vec<BackupRecord>), (status = 400, body = Problem)))]
 pub(super) async fn backups(facts: State<Arc<Facts>>, page: Asked) -> Answer<Vec<BackupRecord>> {
-    records(&facts, page, "backups.jsonl")
+    records(&facts, page, "backups.jsonl").await
 }
 
 /// The restores there were; the newest first.
 #[utoipa::path(get, path = "/api/v1/restores", tag = "read", params(Page),
     responses((status = 200, body = Vec<RestoreRecord>), (status = 400, body = Problem)))]
 pub(super) async fn restores(facts: State<Arc<Facts>>, page: Asked) -> Answer<Vec<RestoreRecord>> {
-    records(&facts, page, "restores.jsonl")
+    records(&facts, page, "restores.jsonl").await
 }
 
 /// The drills there were, with what they found; the newest first.
 #[utoipa::path(get, path = "/api/v1/drills", tag = "read", params(Page),
     responses((status = 200, body = Vec<DrillRecord>), (status = 400, body = Problem)))]
 pub(super) async fn drills(facts: State<Arc<Facts>>, page: Asked) -> Answer<Vec<DrillRecord>> {
-    records(&facts, page, "drills.jsonl")
+    records(&facts, page, "drills.jsonl").await
 }
 
 /// The GPUs of this machine, each with its verdict and what was found.
@@ -171,7 +171,11 @@ pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
 
 type Asked = Result<Query<Page>, axum::extract::rejection::QueryRejection>;
 
-fn records<T: serde::de::DeserializeOwned>(facts: &Facts, page: Asked, file: &str) -> Answer<Vec<T>> {
+async fn records<T: serde::de::DeserializeOwned + Send + 'static>(
+    facts: &Facts,
+    page: Asked,
+    file: &'static str,
+) -> Answer<Vec<T>> {
     let Query(page) = page.map_err(|error| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -179,7 +183,7 @@ fn records<T: serde::de::DeserializeOwned>(facts: &Facts, page: Asked, file: &st
             "`limit` is a number, and all there is to ask",
         )
     })?;
-    Ok(Json(facts.records(file, page.limit())?))
+    Ok(Json(facts.records(file, page.limit()).await?))
 }
 
 async fn nothing() -> Problem {

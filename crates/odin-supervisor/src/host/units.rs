@@ -1,8 +1,13 @@
 //! The service manager behind a port of three verbs.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::{Error, Result};
+
+/// How long systemd is waited for by those who only ask.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts, stops and looks at units.
 pub trait Units: Send + Sync {
@@ -79,6 +84,14 @@ impl Systemd {
         )
     }
 
+    /// Tells whether a unit is active, without keeping a thread, and in time.
+    ///
+    /// # Errors
+    /// When the service manager does not answer.
+    pub async fn tell_active(self, unit: &str) -> Result<bool> {
+        tell_active(Path::new("systemctl"), unit, PATIENCE).await
+    }
+
     fn run(self, verb: &str, unit: &str) -> Result<()> {
         let refused = |reason: String| Error::Host {
             action: format!("{verb} {unit}"),
@@ -121,5 +134,48 @@ impl Units for Systemd {
                 hint: "ODIN needs systemd",
             })?;
         Ok(done.success())
+    }
+}
+
+async fn tell_active(program: &Path, unit: &str, patience: Duration) -> Result<bool> {
+    let failed = |reason: String| Error::Host {
+        action: format!("look at {unit}"),
+        reason,
+        hint: "ODIN needs systemd: does `systemctl` answer?",
+    };
+    let told = tokio::process::Command::new(program)
+        .args(["is-active", "--quiet", "--", unit])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .status();
+    match tokio::time::timeout(patience, told).await {
+        Ok(Ok(status)) => Ok(status.success()),
+        Ok(Err(error)) => Err(failed(format!("systemctl cannot be run: {error}"))),
+        Err(_) => Err(failed(format!("systemctl did not answer within {} s", patience.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_manager_that_is_silent_is_not_waited_for_without_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let program = |name: &str, text: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).expect("a file");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("mode");
+            path
+        };
+        let silent = program("silent", "#!/bin/sh\nexec sleep 1000\n");
+        let told = tell_active(&silent, "k3s.service", Duration::from_millis(100)).await;
+        assert!(told.expect_err("in time").to_string().contains("did not answer"));
+        for (code, active) in [(0, true), (3, false)] {
+            let answers = program(&format!("answers-{code}"), &format!("#!/bin/sh\nexit {code}\n"));
+            let patience = Duration::from_secs(60);
+            assert_eq!(tell_active(&answers, "k3s.service", patience).await.expect("told"), active);
+        }
     }
 }

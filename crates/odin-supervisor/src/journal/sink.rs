@@ -10,7 +10,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::cursor::Cursor;
-use super::lines::Piece;
 
 /// The file that grows.
 const CURRENT: &str = "current.jsonl";
@@ -19,10 +18,19 @@ const SAVED: &str = "cursor";
 /// Root's group may read, as it may the journal.
 const MODE: u32 = 0o640;
 /// How much of a file's end is searched for its last entry: first a little,
-/// then enough for the longest line in one piece.
+/// then enough for the longest line, each of whose bytes became six of JSON.
 const TAILS: [u64; 2] = [64 << 10, 6 << 20];
 /// How many lines at a file's end may be no entry: each cut left one.
 const CUT_LINES: usize = 64;
+
+/// Bytes to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece<'a> {
+    /// The bytes.
+    pub(super) bytes: &'a [u8],
+    /// The place after them; none when it is not known.
+    pub(super) place: Option<Cursor>,
+}
 
 /// Where the journal's lines go.
 #[derive(Debug)]
@@ -59,12 +67,26 @@ impl Sink {
             unsaved: false,
         };
         for number in 0..files {
-            let (place, cut) = tail(&sink.path(number))?;
+            let tail = tail(&sink.path(number))?;
             if number == 0 {
-                sink.cut = cut;
+                sink.cut = tail.cut;
             }
-            if place.is_some() {
-                sink.place = place;
+            if tail.place.is_some() {
+                sink.place = tail.place;
+                return Ok(sink);
+            }
+            // What is in it was written after all that is in older files: the
+            // saved place is nearer to its end than theirs.
+            if !tail.empty
+                && let Some(saved) = read_saved(&directory.join(SAVED))?
+            {
+                tracing::warn!(
+                    place = %saved,
+                    file = %sink.path(number).display(),
+                    "the end of the file is no entry; going on from the saved place, \
+                     lines of the last seconds may be doubled"
+                );
+                sink.place = Some(saved);
                 return Ok(sink);
             }
         }
@@ -211,15 +233,26 @@ impl Sink {
     }
 }
 
-/// The place of the last entry of a file, and whether the file ends inside a
-/// line.
-fn tail(path: &Path) -> io::Result<(Option<Cursor>, bool)> {
+/// The end of a file.
+struct Tail {
+    /// The place of its last entry.
+    place: Option<Cursor>,
+    /// Whether it ends inside a line.
+    cut: bool,
+    /// Whether there is nothing in it.
+    empty: bool,
+}
+
+fn tail(path: &Path) -> io::Result<Tail> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, false)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Tail { place: None, cut: false, empty: true });
+        }
         Err(error) => return Err(error),
     };
     let size = file.metadata()?.size();
+    let empty = size == 0;
     let mut cut = false;
     for length in TAILS {
         let begin = size.saturating_sub(length);
@@ -231,13 +264,13 @@ fn tail(path: &Path) -> io::Result<(Option<Cursor>, bool)> {
         // What follows the last line break is nothing, or was cut off.
         lines.next();
         if let Some(place) = lines.take(CUT_LINES).find_map(Cursor::of_line) {
-            return Ok((Some(place), cut));
+            return Ok(Tail { place: Some(place), cut, empty });
         }
         if begin == 0 {
             break;
         }
     }
-    Ok((None, cut))
+    Ok(Tail { place: None, cut, empty })
 }
 
 fn read_saved(path: &Path) -> io::Result<Option<Cursor>> {

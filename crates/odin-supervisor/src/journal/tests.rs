@@ -8,21 +8,41 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// Reads lines from the file `journal` beside it, as journalctl reads entries:
-/// from the one with the cursor on, or the first after it, and with `--follow`
-/// waits for more. Entries are numbered in `i=`, in decimal.
+/// Reads entries from the file `journal` beside it, three lines each, as
+/// journalctl does: from the one with the cursor on, or the first after it, and
+/// with `--follow` waits for more. Entries are numbered in `i=`, in decimal.
+/// Whoever reads a field of the entry named in `bomb` is killed, and what was
+/// not yet written is lost.
 const PROGRAM: &str = r#"#!/bin/sh -e
 cd "$(dirname "$0")"
+wanted=0
 for argument; do case $argument in
-  --cursor=*) cursor=${argument#--cursor=} ;;
+  --cursor=*) cursor=${argument#*=} ;;
+  --after-cursor=*) cursor=${argument#*=} after=1 ;;
   --follow) follow=-f ;;
+  --output=json) outlines=1 ;;
+  --lines=1) one=1 ;;
 esac; done
-from=1
 if [ -n "$cursor" ]; then
   wanted=$(echo "$cursor" | sed 's/.*i=\([0-9]*\).*/\1/')
-  from=$(awk -v wanted="$wanted" '
-    !found && match($0, /i=[0-9]+;/) && substr($0, RSTART + 2, RLENGTH - 3) + 0 >= wanted + 0 { found = NR }
-    END { print found ? found : NR + 1 }' journal)
+fi
+from=$(awk -v wanted="$((wanted + ${after:-0}))" '
+  !found && /^__CURSOR=/ && match($0, /i=[0-9]+;/) && substr($0, RSTART + 2, RLENGTH - 3) + 0 >= wanted + 0 { found = NR }
+  END { print found ? found : NR + 1 }' journal)
+if [ -n "$outlines" ]; then
+  tail -n "+$from" journal | sed -n 's/^__CURSOR=\(.*\)/{"__CURSOR":"\1","_UID":"7"}/p'
+  exit
+fi
+if [ -e bomb ]; then
+  bomb=$(grep -n "i=$(cat bomb);" journal | cut -d: -f1)
+  if [ -n "$bomb" ] && [ "$from" -le "$bomb" ] && { [ -z "$one" ] || [ "$from" = "$bomb" ]; }; then
+    kill -KILL $$
+  fi
+fi
+if [ -n "$one" ]; then
+  if [ -z "$cursor" ]; then tail -n 3 journal; exit; fi
+  tail -n "+$from" journal | head -n 3
+  exit
 fi
 exec tail -n "+$from" $follow journal
 "#;
@@ -54,10 +74,10 @@ impl Bench {
     /// Adds an entry to the journal and gives its line.
     fn log(&self, number: u32, message: &str) -> String {
         use std::io::Write;
-        let line = line(number, message);
+        let entry = format!("__CURSOR={}\nMESSAGE={message}\n\n", cursor(number));
         let mut journal = fs::OpenOptions::new().append(true).open(self.path("journal")).expect("a file");
-        journal.write_all(line.as_bytes()).expect("written");
-        line
+        journal.write_all(entry.as_bytes()).expect("written");
+        format!("{{\"__CURSOR\":\"{}\",\"MESSAGE\":\"{message}\"}}\n", cursor(number))
     }
 
     fn start(&self) -> Running {
@@ -107,27 +127,31 @@ impl Running {
     }
 }
 
-fn line(number: u32, message: &str) -> String {
-    format!("{{\"MESSAGE\":{message},\"__CURSOR\":\"s=1;i={number};b=1;m={number};t=1;x=1\"}}\n")
+fn cursor(number: u32) -> String {
+    format!("s=1;i={number};b=1;m={number};t=1;x=1")
+}
+
+/// What is written of an entry that nobody can read.
+fn passed_over(number: u32) -> String {
+    let cursor = cursor(number);
+    format!("{{\"_UID\":\"7\",\"__CURSOR\":\"{cursor}\",\"__ODIN_CUT\":\"{PASSED_OVER}\"}}\n")
 }
 
 #[tokio::test]
-async fn lines_arrive_unchanged_and_a_restart_loses_and_doubles_none() {
+async fn entries_arrive_and_a_restart_loses_and_doubles_none() {
     let bench = Bench::new();
-    // Binary fields are arrays of numbers; a name may come twice.
-    let long = format!("\"{}\"", "y".repeat(1 << 20));
-    let mut all = bench.log(1, "[27,91,255]");
-    all += &bench.log(2, &long);
+    let mut all = bench.log(1, "one");
+    all += &bench.log(2, &"y".repeat(200 << 10));
     let running = bench.start();
     bench.wait_for(&all).await;
-    all += &bench.log(3, "\"while it runs\"");
+    all += &bench.log(3, "while it runs");
     bench.wait_for(&all).await;
     running.stop().await;
-    all += &bench.log(4, "\"while it does not\"");
+    all += &bench.log(4, "while it does not");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.kill().await;
-    all += &bench.log(5, "null");
+    all += &bench.log(5, "after a kill");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
@@ -136,11 +160,11 @@ async fn lines_arrive_unchanged_and_a_restart_loses_and_doubles_none() {
 #[tokio::test]
 async fn a_line_cut_by_a_kill_is_ended_and_written_again() {
     let bench = Bench::new();
-    let mut all = bench.log(1, "\"one\"");
+    let mut all = bench.log(1, "one");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.kill().await;
-    let second = bench.log(2, "\"two\"");
+    let second = bench.log(2, "two");
     let cut = &second[..20];
     fs::write(bench.path("out/current.jsonl"), format!("{all}{cut}")).expect("a file");
     all += &format!("{cut}\n{second}");
@@ -152,12 +176,12 @@ async fn a_line_cut_by_a_kill_is_ended_and_written_again() {
 #[tokio::test]
 async fn a_journal_vacuumed_past_the_place_is_gone_on_with() {
     let bench = Bench::new();
-    let mut all = bench.log(1, "\"one\"");
+    let mut all = bench.log(1, "one");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
     fs::write(bench.path("journal"), "").expect("a file");
-    all += &bench.log(9, "\"later\"");
+    all += &bench.log(9, "later");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
@@ -166,12 +190,12 @@ async fn a_journal_vacuumed_past_the_place_is_gone_on_with() {
 #[tokio::test]
 async fn a_journal_that_ends_before_the_place_is_read_from_its_begin() {
     let bench = Bench::new();
-    let mut all = bench.log(7, "\"before the clock was set back\"");
+    let mut all = bench.log(7, "before the clock was set back");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
     fs::write(bench.path("journal"), "").expect("a file");
-    all += &bench.log(1, "\"after it\"");
+    all += &bench.log(1, "after it");
     let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
@@ -181,7 +205,7 @@ async fn a_journal_that_ends_before_the_place_is_read_from_its_begin() {
 async fn a_reader_that_is_missing_or_ends_is_started_again() {
     let bench = Bench::new();
     fs::remove_file(bench.path("journalctl")).expect("removed");
-    let mut all = bench.log(1, "\"one\"");
+    let mut all = bench.log(1, "one");
     let running = bench.start();
     assert!(!running.task.is_finished());
     bench.install();
@@ -193,9 +217,45 @@ async fn a_reader_that_is_missing_or_ends_is_started_again() {
     running.stop().await;
     fs::rename(bench.path("ending"), bench.path("journalctl")).expect("a rename");
     let running = bench.start();
-    all += &bench.log(2, "\"two\"");
+    all += &bench.log(2, "two");
     bench.wait_for(&all).await;
-    all += &bench.log(3, "\"three\"");
+    all += &bench.log(3, "three");
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_kills_its_reader_is_passed_over_and_no_other_is() {
+    let bench = Bench::new();
+    let mut all = bench.log(1, "one");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+    fs::write(bench.path("bomb"), "4").expect("a file");
+    all += &bench.log(2, "two");
+    all += &bench.log(3, "three");
+    drop(bench.log(4, "what nobody can read"));
+    all += &passed_over(4);
+    all += &bench.log(5, "five");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+    // After a restart the entry is not come back to.
+    all += &bench.log(6, "six");
+    let running = bench.start();
+    bench.wait_for(&all).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_that_begins_before_such_an_entry_is_read_from_its_begin() {
+    let bench = Bench::new();
+    fs::write(bench.path("bomb"), "2").expect("a file");
+    let mut all = bench.log(1, "one");
+    drop(bench.log(2, "what nobody can read"));
+    all += &passed_over(2);
+    all += &bench.log(3, "three");
+    let running = bench.start();
     bench.wait_for(&all).await;
     running.stop().await;
 }
@@ -203,7 +263,7 @@ async fn a_reader_that_is_missing_or_ends_is_started_again() {
 #[tokio::test]
 async fn a_disk_that_refuses_is_waited_for() {
     let bench = Bench::new();
-    let first = bench.log(1, &format!("\"{}\"", "1".repeat(150)));
+    let first = bench.log(1, &"1".repeat(150));
     // Room for the first line, or for the two after it.
     let running = bench.start_with(250);
     bench.wait_for(&first).await;
@@ -211,8 +271,8 @@ async fn a_disk_that_refuses_is_waited_for() {
     // replaced.
     fs::create_dir(bench.path("out/current.jsonl.1")).expect("a directory");
     fs::create_dir_all(bench.path("out/current.jsonl.2/full")).expect("directories");
-    let second = bench.log(2, "\"two\"");
-    let third = bench.log(3, "\"three\"");
+    let second = bench.log(2, "two");
+    let third = bench.log(3, "three");
     sleep(RETRY_WRITE).await;
     assert_eq!(bench.written(), first);
     fs::remove_dir_all(bench.path("out/current.jsonl.2")).expect("removed");

@@ -10,12 +10,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Outcome, Status};
-use crate::Result;
 use crate::alerting::declared;
 use crate::appliance::Appliance;
-use crate::host::{Systemd, Units};
+use crate::host::Systemd;
 use crate::records::{BackupRecord, DrillRecord, Records, SelfTestRecord};
+use crate::{Error, Result};
 
+/// How long the disk is waited for.
+const DISK: Duration = Duration::from_secs(10);
 /// How long a silent API server is waited for.
 const PATIENCE: Patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(5) };
 
@@ -93,15 +95,38 @@ pub(super) async fn status(appliance: &Appliance) -> Result<Outcome> {
     Ok(Outcome::new(status, &report, &report))
 }
 
-/// Looks at every part.
+/// Looks at every part. Whoever asks `/readyz` comes here, so nothing in it
+/// keeps the caller's thread, nor takes for ever.
 pub(crate) async fn look(appliance: &Appliance) -> Result<Report> {
+    let unit = &appliance.config.host.k3s_unit;
+    let (unit_active, cluster, own) =
+        tokio::join!(Systemd.tell_active(unit), cluster(appliance), own(appliance.clone()));
+    let own = own?;
+    Ok(Report { unit_active: unit_active?, cluster: cluster.into(), ..own })
+}
+
+/// What the machine's own files tell.
+async fn own(appliance: Appliance) -> Result<Report> {
+    let failed = |reason: String| Error::Host {
+        action: "look at what is declared and recorded".to_owned(),
+        reason,
+        hint: "look at the disk: `dmesg` names its errors",
+    };
+    let read = tokio::task::spawn_blocking(move || read_own(&appliance));
+    tokio::time::timeout(DISK, read)
+        .await
+        .map_err(|_| failed(format!("the disk does not answer within {} s", DISK.as_secs())))?
+        .map_err(|error| failed(error.to_string()))
+}
+
+fn read_own(appliance: &Appliance) -> Report {
     let host = &appliance.config.host;
     let records = Records::of(appliance);
-    Ok(Report {
+    Report {
         host: appliance.name(),
         unit: host.k3s_unit.clone(),
-        unit_active: Systemd.is_active(&host.k3s_unit)?,
-        cluster: cluster(appliance).await.into(),
+        unit_active: false,
+        cluster: Seen::Unknown { unknown: String::new() },
         bundle: Bundle::open(&appliance.config.apply.bundle)
             .map(|bundle| BundleState {
                 digest: bundle.digest().to_owned(),
@@ -117,7 +142,7 @@ pub(crate) async fn look(appliance: &Appliance) -> Result<Report> {
         self_test: records.self_test().filter(|_| declared::has_receivers(appliance)),
         upgrade: super::upgrade::status_line(appliance).map(|(newest, well)| UpgradeState { newest, well }),
         under_way: crate::lock::holder(&host.run_dir),
-    })
+    }
 }
 
 async fn cluster(appliance: &Appliance) -> std::result::Result<ClusterState, odin_cluster::Error> {

@@ -5,7 +5,7 @@ use super::*;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 fn tokens(directory: &tempfile::TempDir) -> Tokens {
-    Tokens { directory: directory.path().join("tokens") }
+    Tokens::at(directory.path().join("tokens"))
 }
 
 fn now() -> Timestamp {
@@ -90,6 +90,30 @@ fn a_use_is_noted_to_the_minute() {
         tokens.check(&secret, Scope::Read, time).expect("good");
         assert_eq!(tokens.last_used("laptop"), Some(now() + SignedDuration::from_secs(noted)), "{after}");
     }
+}
+
+#[test]
+fn a_use_that_cannot_be_noted_is_not_tried_with_every_request() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let tokens = tokens(&directory);
+    let (_, secret) = tokens.create("laptop", Scope::Read, DAY, now()).expect("a token");
+    let used = tokens.directory.join("laptop.used");
+    fs::create_dir_all(used.join("in-its-way")).expect("a directory");
+    tokens.check(&secret, Scope::Read, now()).expect("good all the same");
+    fs::remove_dir_all(&used).expect("removed");
+    for (after, noted) in [(30, false), (61, true)] {
+        tokens.check(&secret, Scope::Read, now() + SignedDuration::from_secs(after)).expect("good");
+        assert_eq!(used.exists(), noted, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_beside_what_else_is_answered() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let tokens = tokens(&directory);
+    let (token, secret) = tokens.create("laptop", Scope::Read, DAY, now()).expect("a token");
+    assert_eq!(tokens.ask(&secret, Scope::Read, now()).await, Some(Ok(token)));
+    assert_eq!(tokens.ask("odin_1", Scope::Read, now()).await, Some(Err(Refusal::Unknown)));
 }
 
 #[test]

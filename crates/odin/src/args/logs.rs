@@ -8,8 +8,9 @@ use clap::Subcommand;
 pub(crate) enum Logs {
     /// Follow the journal into /var/log/odin/journal; odin-journal.service calls this
     ///
-    /// Lines are journald's JSON objects, unchanged. `current.jsonl` grows and is rotated by rename to
-    /// `current.jsonl.1` and on, within `logs.journal-file-size` and `logs.journal-files`.
+    /// Lines are objects as those of `journalctl -o json`. What was cut of one is said in its field
+    /// `__ODIN_CUT`. `current.jsonl` grows and is rotated by rename to `current.jsonl.1` and on, within
+    /// `logs.journal-file-size` and `logs.journal-files`.
     Journal,
     /// Convert a Promtail configuration to one of the OpenTelemetry Collector, on stdout
     ///

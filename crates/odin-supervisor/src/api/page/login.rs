@@ -60,11 +60,11 @@ pub(super) async fn login(
         return refuse(StatusCode::BAD_REQUEST, "The form was not filled in as it is.".to_owned());
     };
     let secret = token.trim();
-    let known = match guard::check(&facts, secret, Scope::Read, peer) {
+    let known = match guard::check(&facts, secret, Scope::Read, peer).await {
         Ok(known) => known,
         Err(problem) => return refuse(StatusCode::UNAUTHORIZED, problem.detail),
     };
-    facts.audit("login", &known.name, peer);
+    facts.audit_login(&known.name, peer);
     with_cookie("/", secret, KEPT_SECONDS)
 }
 

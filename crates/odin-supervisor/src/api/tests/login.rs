@@ -22,6 +22,13 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
     let file = server.appliance.history_dir().join(crate::operations::token::FILE);
     let kept = std::fs::read_to_string(file).expect("the audit");
     assert!(kept.contains("\"event\":\"login\"") && kept.contains("\"name\":\"laptop\""), "{kept}");
+    // Who logs in again and again fills no disk.
+    for _ in 0..3 {
+        let again = server.client.post("/login", &format!("token={token}"), "").await;
+        assert_eq!(again.status, 303);
+    }
+    let file = server.appliance.history_dir().join(crate::operations::token::FILE);
+    assert_eq!(std::fs::read_to_string(file).expect("the audit"), kept);
     server.tokens.revoke("laptop").expect("revoked");
     assert_eq!(server.client.get("/history", &cookie).await.status, 303, "revoked");
 }

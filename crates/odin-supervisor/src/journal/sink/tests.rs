@@ -139,6 +139,20 @@ fn the_saved_place_counts_when_the_files_are_gone() {
 }
 
 #[test]
+fn a_last_line_that_is_too_long_gives_way_to_the_saved_place_not_to_an_older_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("current.jsonl.1"), entry(5)).expect("a file");
+    let long = format!("{}{}\n", entry(6), "y".repeat(7 << 20));
+    fs::write(path(CURRENT), &long).expect("a file");
+    let found = || Sink::open(directory.path(), KIB, 2).expect("open").place().cloned();
+    assert_eq!(found(), place(5), "nothing is saved");
+    let saved = place(9).expect("a place");
+    fs::write(path(SAVED), saved.as_str()).expect("a file");
+    assert_eq!(found(), Some(saved));
+}
+
+#[test]
 fn what_cannot_be_written_waits_and_the_place_with_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut sink = Sink::open(directory.path(), KIB, 2).expect("open");

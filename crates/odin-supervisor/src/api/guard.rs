@@ -116,10 +116,17 @@ pub(super) async fn metrics(State(facts): State<Arc<Facts>>, request: Request, n
 
 /// Lets browsers through that have a cookie; others are sent to the login.
 pub(super) async fn person(State(facts): State<Arc<Facts>>, request: Request, next: Next) -> Response {
-    match allowed(&facts, request.headers(), Scope::Read, peer(&request)) {
+    let headers = request.headers();
+    match allowed(&facts, headers, Scope::Read, peer(&request)) {
         Ok(_) => next.run(request).await,
-        Err(_) => super::page::to_login(),
+        Err(problem) => super::page::to_login(presented(headers, Scope::Read).map(|_| problem)),
     }
+}
+
+/// Whether somebody has logged in, for pages that are open to all.
+pub(super) fn is_person(facts: &Facts, headers: &HeaderMap) -> bool {
+    presented(headers, Scope::Read)
+        .is_some_and(|secret| facts.tokens().check(secret, Scope::Read, Timestamp::now()).is_ok())
 }
 
 /// The token of a request, when it is good for a scope.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -182,8 +182,9 @@ fn records<T: serde::de::DeserializeOwned>(facts: &Facts, page: Asked, file: &st
     Ok(Json(facts.records(file, page.limit())?))
 }
 
-async fn nothing() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here", "/api/v1/openapi.json lists what there is")
+async fn nothing(State(facts): State<Arc<Facts>>, headers: HeaderMap) -> Response {
+    let hint = "/api/v1/openapi.json lists what there is";
+    page::explain(&facts, &headers, Problem::new(StatusCode::NOT_FOUND, "there is nothing here", hint))
 }
 
 async fn only_reading() -> Problem {

@@ -23,7 +23,10 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
     let kept = std::fs::read_to_string(file).expect("the audit");
     assert!(kept.contains("\"event\":\"login\"") && kept.contains("\"name\":\"laptop\""), "{kept}");
     server.tokens.revoke("laptop").expect("revoked");
-    assert_eq!(server.client.get("/history", &cookie).await.status, 303, "revoked");
+    let revoked = server.client.get("/history", &cookie).await;
+    assert_eq!(revoked.status, 401, "revoked");
+    assert!(revoked.body.contains("or it was revoked"), "{}", revoked.body);
+    assert!(revoked.header("set-cookie").expect("a cookie").contains("Max-Age=0"));
 }
 
 #[tokio::test]

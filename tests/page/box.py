@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -25,17 +24,14 @@ EVIL = "<img src=x onerror=\"document.title='taken'\"><script>document.title='ta
 # One GPU at rest, one that works in waves: a chart of it is never flat.
 WAVES = 'load = { kind = "sine", minimum = 20, maximum = 95, period = 47 }\nmemory = 61\n'
 
-# A line of a log reaches the page as LogQL alerts bring it: in an annotation.
-ALERTS = [
-    {
-        "labels": {"alertname": "LogErrorBurst", "severity": "warning", "pod": EVIL},
-        "annotations": {
-            "summary": f"Many errors: {EVIL}",
-            "description": f"last line: 2026-11-23 ERROR {EVIL}",
-        },
-    }
-]
+# What else fires is about the host the lab runs on, or about what the lab leaves
+# out: a full disk, a clock that nobody sets, no Loki.
+SILENCE = (
+    "odin alerts silence --for 2h --by tests --comment 'of the host'"
+    " 'alertname!~Watchdog|LogErrorBurst|Gpu.*'"
+)
 
+LOST = '[[fault]]\nkind = "lost"\ngpu = 1\n'
 
 # What a restore leaves behind. A real one takes the machine down for minutes, and
 # tests/odin has it.
@@ -51,11 +47,10 @@ RESTORED = {
 
 @dataclass
 class Box:
-    """The machine, its GPUs, and where its page is."""
+    """The machine, and where its page is."""
 
     machine: Machine
-    cards: gpus.Gpus
-    made: int = field(default=0)
+    made: int = 0
 
     @property
     def url(self) -> str:
@@ -82,32 +77,35 @@ class Box:
 
 
 @contextmanager
-def running_box(say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)) -> Iterator[Box]:
-    """A machine with all of it, removed at the end."""
-    cards = gpus.Gpus(2)
+def running_box(say: Callable[[str], None], note: str = EVIL) -> Iterator[Box]:
+    """A machine with all of it, removed at the end; `note` is what others wrote into it."""
     with tempfile.TemporaryDirectory(prefix="odin-page-") as scratch:
         disk = Path(scratch) / "disk"
         disk.mkdir()
         odin.build(say)
-        # Without what keeps logs: the page has nothing of it, and it takes minutes.
+        # Without what keeps logs: the page shows none, and it takes minutes to build.
         bundle = odin.build_bundle("lab", Path(scratch) / "bundle", say, odin.LOGS)
-        changed(bundle, disk / "changed")
-        images = [name for name in odin.STACK_IMAGES if name not in odin.LOGS]
-        declaration = (paths.GUEST / "odin.toml").read_text() + "\n[gpu]\n"
+        changed(bundle, disk / "changed", note)
         parts = [
-            cluster.Cluster(images=images),
-            odin.Odin(bundle, declaration=declaration, supervise=True),
-            cards,
+            cluster.Cluster(images=[name for name in odin.STACK_IMAGES if name not in odin.LOGS]),
+            odin.Odin(
+                bundle,
+                declaration=(paths.GUEST / "odin.toml").read_text() + "\n[gpu]\n",
+                supervise=True,
+            ),
+            gpus.Gpus(2),
         ]
-        with temporary_machine("page", parts=parts, binds={disk: odin.BACKUP_DISK}) as machine:
+        with temporary_machine(
+            "gpu-01", identifier="page", parts=parts, binds={disk: odin.BACKUP_DISK}
+        ) as machine:
             machine.start()
             cluster.wait_until_ready(machine)
-            box = Box(machine, cards)
-            furnish(box)
+            box = Box(machine)
+            furnish(box, note)
             yield box
 
 
-def furnish(box: Box) -> None:
+def furnish(box: Box, note: str) -> None:
     """Does what leaves something to read on every page."""
     machine = box.machine
     work(box)
@@ -122,8 +120,23 @@ def furnish(box: Box) -> None:
         "odin apply",
         f"echo '{json.dumps(RESTORED)}' >>/var/lib/odin/history/restores.jsonl",
     )
-    box.alert(*ALERTS)
+    box.alert(*alerts(note))
+    machine.succeed(SILENCE)
     stack.wait("the GPUs are scraped", lambda: stack.value(machine, 'up{job="gpu"}') == 1, 120)
+
+
+def alerts(note: str) -> list[dict]:
+    """What fires. A line of a log reaches the page as LogQL alerts bring it: in an annotation."""
+    return [
+        {
+            "labels": {"alertname": "LogErrorBurst", "severity": "warning", "pod": note},
+            "annotations": {
+                "summary": f"Many errors: {note}",
+                "description": f"last line: 2026-11-23 ERROR {note}",
+            },
+            "endsAt": "2099-01-01T00:00:00Z",
+        }
+    ]
 
 
 def work(box: Box, faults: str = "") -> None:
@@ -135,13 +148,13 @@ def work(box: Box, faults: str = "") -> None:
     )
 
 
-def changed(bundle: Path, output: Path) -> None:
-    """A bundle that differs: a quota grows, and an annotation says what it likes."""
+def changed(bundle: Path, output: Path, note: str) -> None:
+    """A bundle that differs: a quota grows, and there is an annotation."""
     shutil.copytree(bundle, output)
     file = output / "platform" / "resourcequota-workloads-total.yaml"
     quota = yaml.safe_load(file.read_text())
     quota["spec"]["hard"]["pods"] = "77"
-    quota["metadata"]["annotations"] = {"note": EVIL}
+    quota["metadata"]["annotations"] = {"note": note}
     file.write_text(yaml.safe_dump(quota))
     files = sorted(path for path in output.rglob("*") if path.is_file())
     sums = {str(path.relative_to(output)): path.read_bytes() for path in files}

@@ -31,7 +31,7 @@
     if (!running || document.hidden || String(document.getSelection()) !== "") return;
     try {
       const answer = await fetch(location.pathname, { credentials: "same-origin", signal: AbortSignal.timeout(25000) });
-      // The login is over: its page says why.
+      // The login is over: the page that comes instead says why.
       if (answer.redirected || answer.status === 401) return location.reload();
       if (!answer.ok) throw new Error("HTTP " + answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -45,6 +45,7 @@
     }
   };
   button.hidden = false;
+  document.getElementById("reload").hidden = true;
   button.addEventListener("click", () => {
     running = !running;
     show();

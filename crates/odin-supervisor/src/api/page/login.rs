@@ -42,7 +42,7 @@ pub(in crate::api) fn to_login(refused: Option<Problem>) -> Response {
     };
     let frame = Frame::open("Log in", false);
     let page = LoginPage { frame, refused: Some(format!("Log in again: {}.", problem.detail)) };
-    with_cookie(show_with(StatusCode::UNAUTHORIZED, &page), "", 0)
+    show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
 pub(super) async fn form() -> Response {

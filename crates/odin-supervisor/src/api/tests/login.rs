@@ -26,7 +26,6 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
     let revoked = server.client.get("/history", &cookie).await;
     assert_eq!(revoked.status, 401, "revoked");
     assert!(revoked.body.contains("or it was revoked"), "{}", revoked.body);
-    assert!(revoked.header("set-cookie").expect("a cookie").contains("Max-Age=0"));
 }
 
 #[tokio::test]

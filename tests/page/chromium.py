@@ -114,6 +114,21 @@ class Visitor:
         page.wait_for_load_state()
         return page
 
+    def has_logged_in(self, token: str) -> None:
+        """Gives the visitor the cookie that a login leaves; `test_login.py` gets it."""
+        self.context.add_cookies(
+            [
+                {
+                    "name": "__Host-odin",
+                    "value": token,
+                    "url": self.box.url,
+                    "httpOnly": True,
+                    "secure": True,
+                    "sameSite": "Strict",
+                }
+            ]
+        )
+
     def leaves(self) -> None:
         """Ends the visit; fails when anything went wrong that was not asked for."""
         violations = self.page.evaluate("window.violations ?? []")

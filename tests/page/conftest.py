@@ -63,11 +63,11 @@ def comes(browser: Browser, box: boxes.Box) -> Iterator[Callable[..., Visitor]]:
 def visitor(comes: Callable[..., Visitor], reader: str) -> Visitor:
     """Somebody who has logged in."""
     come = comes()
-    come.logs_in(reader)
+    come.has_logged_in(reader)
     return come
 
 
 @pytest.fixture
 def page(visitor: Visitor) -> Page:
-    """The page of somebody who has logged in."""
-    return visitor.page
+    """The first page, seen by somebody who has logged in."""
+    return visitor.opens("/")

@@ -73,7 +73,7 @@ def test_axe_finds_nothing_against_wcag(comes: Comes, reader: str, size: str, sc
     visitor = comes(**options)
     visitor.opens("/login")
     found = visitor.complaints()
-    visitor.logs_in(reader)
+    visitor.has_logged_in(reader)
     for path in PAGES:
         visitor.opens(path).evaluate(OPEN_ALL)
         found += visitor.complaints()
@@ -83,7 +83,7 @@ def test_axe_finds_nothing_against_wcag(comes: Comes, reader: str, size: str, sc
 def test_a_phone_scrolls_in_one_direction(comes: Comes, reader: str) -> None:
     visitor = comes(viewport=PHONE, is_mobile=True, has_touch=True)
     wide = {}
-    visitor.logs_in(reader)
+    visitor.has_logged_in(reader)
     for path in PAGES:
         page = visitor.opens(path)
         page.evaluate(OPEN_ALL)
@@ -95,7 +95,7 @@ def test_rows_of_a_table_are_blocks_on_a_phone_and_still_rows_to_a_screen_reader
     comes: Comes, reader: str
 ) -> None:
     visitor = comes(viewport=PHONE)
-    visitor.logs_in(reader)
+    visitor.has_logged_in(reader)
     page = visitor.opens("/components")
     row = page.get_by_role("row").filter(has_text="prometheus")
     expect(row.get_by_role("rowheader")).to_have_text("prometheus")
@@ -115,7 +115,7 @@ def test_light_and_dark_follow_the_system(comes: Comes) -> None:
 
 def test_all_can_be_read_without_javascript(comes: Comes, reader: str) -> None:
     visitor = comes(java_script_enabled=False)
-    visitor.logs_in(reader)
+    visitor.has_logged_in(reader)
     for path, heading in PAGES.items():
         page = visitor.opens(path)
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)

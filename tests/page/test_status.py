@@ -42,7 +42,7 @@ def test_what_is_wrong_comes_with_what_to_do_and_goes_when_it_is_done(box: Box, 
 
 
 def test_a_lost_gpu_is_critical_and_first(visitor: Visitor, lost: None) -> None:
-    page = visitor.page
+    page = visitor.opens("/")
     gone = trouble(page, "GPU 1: lost").first
     expect(gone).to_contain_text("critical", timeout=SOON)
     expect(gone).to_contain_text("Next:")
@@ -56,7 +56,7 @@ def test_a_lost_gpu_is_critical_and_first(visitor: Visitor, lost: None) -> None:
 
 def test_a_machine_that_is_silent_is_not_taken_for_well(box: Box, visitor: Visitor) -> None:
     visitor.expected = "ERR_CONNECTION"
-    page = visitor.page
+    page = visitor.opens("/")
     stale = page.locator("#stale")
     expect(stale).to_be_hidden()
     box.machine.succeed("systemctl stop odin.service")
@@ -68,7 +68,7 @@ def test_a_machine_that_is_silent_is_not_taken_for_well(box: Box, visitor: Visit
 
 
 def test_the_tiles_lead_to_their_pages(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.opens("/")
     tiles = page.locator(".tiles")
     paths = [link.get_attribute("href") for link in tiles.get_by_role("link").all()]
     assert paths == ["/components", "/gpus", "/alerts", "/backups", "/backups", "/history"]

@@ -35,6 +35,10 @@ lab-shell: setup ## a shell on the lab machine
 test: setup ## all tests, as CI runs them
 	@$(PYTHON) tests/run.py test
 
+.PHONY: screenshots
+screenshots: setup ## photographs the web page of a lab machine into docs/images
+	@PYTHONPATH=tests/lab $(PYTHON) tests/page/screenshots.py
+
 .PHONY: nix-check
 nix-check: tools ## parses, lints and evaluates the Nix files; says what it skipped
 	@tests/nix/tools

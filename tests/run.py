@@ -138,6 +138,13 @@ SUITES = {
             "pytest",
             environment=LAB_PATH,
         ),
+        # It installs the browser where there is none, and fails where it cannot.
+        Suite(
+            "page",
+            (PYTHON, "-m", "pytest", "-q", "tests/page"),
+            "pytest",
+            environment=LAB_PATH,
+        ),
         Suite(
             "kills",
             (PYTHON, "-m", "pytest", "-q", "tests/acceptance"),

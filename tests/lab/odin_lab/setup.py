@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 # Package, and what the lab does with it.
 PACKAGES = {
@@ -29,37 +30,44 @@ PACKAGES = {
     "util-linux": "nsenter",
 }
 
+# What only the tests of the web page need (tests/page).
+BROWSER = {
+    "chromium": "the browser the web page is tried in",
+    "fonts-dejavu-core": "letters for it",
+    "libnss3-tools": "certutil, so that it trusts a machine's authority",
+}
+
 
 class SetupError(Exception):
     """The host lacks something that could not be installed."""
 
 
-def missing() -> list[str]:
+def missing(packages: Mapping[str, str] = PACKAGES) -> list[str]:
     """Packages that are not installed."""
     done = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES],
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages],
         capture_output=True,
         text=True,
     )
     installed = {
         line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")
     }
-    return [name for name in PACKAGES if name not in installed]
+    return [name for name in packages if name not in installed]
 
 
-def install(say=print) -> None:
-    """Installs what is missing.
+def install(say=print, packages: Mapping[str, str] = PACKAGES) -> None:
+    """Installs what is missing of some packages, those of the lab where none are named.
 
     Raises SetupError when this is no Debian, the user is not root, or apt fails.
     """
     try:
-        wanted = missing()
+        wanted = missing(packages)
     except FileNotFoundError as error:
         raise SetupError("the lab needs Debian 12 or alike: there is no dpkg-query here") from error
     if not wanted:
         return
     for name in wanted:
-        say(f"installing {name}: {PACKAGES[name]}")
+        say(f"installing {name}: {packages[name]}")
     if os.geteuid() != 0:
         raise SetupError(f"installing needs root; run: sudo apt-get install {' '.join(wanted)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::problem::Problem;
 use super::traffic::Traffic;
-use super::view::{Alert, Component, Gettable, Gpus, Matrix, Series};
+use super::view::{Alert, Charts, Component, Gettable, Gpus, Matrix, Sample, Series};
 use crate::alerting::declared;
 use crate::daemon::Shared;
 use crate::operations::STATE_NAMESPACE;
@@ -50,9 +50,11 @@ pub(super) const CHARTED: [(&str, &str, &str); 4] = [
     ("DCGM_FI_DEV_GPU_TEMP", "°C", "Temperature"),
     ("DCGM_FI_DEV_POWER_USAGE", "W", "Power"),
 ];
+/// What a GPU's memory is besides what is used: together they are all of it.
+pub(super) const MEMORY_BESIDES: [&str; 2] = ["DCGM_FI_DEV_FB_FREE", "DCGM_FI_DEV_FB_RESERVED"];
 /// How far back charts go, and their step, in seconds.
-pub(super) const CHART_SECONDS: i64 = 1800;
-const CHART_STEP: i64 = 30;
+pub(super) const CHART_SECONDS: u32 = 1800;
+pub(super) const CHART_STEP: u32 = 15;
 
 /// Something that was looked at, with the time it was.
 type Kept<T> = Mutex<Option<(Instant, Found<T>)>>;
@@ -68,7 +70,7 @@ pub(super) struct Facts {
     components: Kept<Vec<Component>>,
     alerts: Kept<Vec<Alert>>,
     gpus: Kept<Gpus>,
-    charts: Kept<BTreeMap<String, Series>>,
+    charts: Kept<Charts>,
     told: Lock<HashMap<String, Instant>>,
 }
 
@@ -162,18 +164,26 @@ impl Facts {
         .await
     }
 
-    /// The last half hour of each GPU, by its UUID.
-    pub(super) async fn charts(&self) -> Found<BTreeMap<String, Series>> {
+    /// The last half hour of each GPU.
+    pub(super) async fn charts(&self) -> Found<Charts> {
         kept(&self.charts, CHARTS, async {
-            let names = CHARTED.map(|(name, ..)| name).join("|");
-            let end = Timestamp::now().as_second();
+            let charted = CHARTED.iter().map(|(name, ..)| *name);
+            let names: Vec<&str> = charted.chain(MEMORY_BESIDES).collect();
+            let names = names.join("|");
+            // Of one grid whenever it is asked: a line must not change its form
+            // because the next look fell between other samples.
+            let step = i64::from(CHART_STEP);
+            let end = Timestamp::now().as_second() / step * step;
             let path = format!(
                 "/api/v1/query_range?query={}&start={}&end={end}&step={CHART_STEP}",
                 encoded(&format!("{{__name__=~\"{names}\"}}")),
-                end - CHART_SECONDS,
+                end - i64::from(CHART_SECONDS),
             );
             let matrix: Matrix = self.ask(PROMETHEUS, &path).await?;
-            Ok(by_gpu(matrix))
+            // A time in seconds is far below 2^52.
+            #[allow(clippy::cast_precision_loss, reason = "it is exact")]
+            let end = end as f64;
+            Ok(Charts { end, gpus: by_gpu(matrix) })
         })
         .await
     }
@@ -290,9 +300,9 @@ fn by_gpu(matrix: Matrix) -> BTreeMap<String, Series> {
         if series.metric.contains_key("GPU_I_ID") {
             continue;
         }
-        let values = series.values.iter().filter_map(|(_, value)| value.parse().ok());
-        let values: Vec<f64> = values.filter(|value: &f64| value.is_finite()).collect();
-        found.entry(uuid.clone()).or_default().values.insert(name.clone(), values);
+        let samples = series.values.iter().filter_map(|(time, value)| Some((*time, value.parse().ok()?)));
+        let samples: Vec<Sample> = samples.filter(|(_, value): &Sample| value.is_finite()).collect();
+        found.entry(uuid.clone()).or_default().samples.insert(name.clone(), samples);
     }
     found
 }
@@ -327,7 +337,8 @@ mod tests {
             {"metric":{"__name__":"DCGM_FI_DEV_GPU_TEMP"},"values":[[1,"40"]]}]}}"#;
         let found = by_gpu(serde_json::from_str(text).expect("a matrix"));
         assert_eq!(found.len(), 1);
-        assert_eq!(found["GPU-1"].values["DCGM_FI_DEV_GPU_UTIL"], [10.0, 30.0]);
+        assert_eq!(found["GPU-1"].of("DCGM_FI_DEV_GPU_UTIL"), [(1.0, 10.0), (3.0, 30.0)]);
+        assert!(found["GPU-1"].of("DCGM_FI_DEV_GPU_TEMP").is_empty());
     }
 
     #[tokio::test]

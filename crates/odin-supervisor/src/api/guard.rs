@@ -116,10 +116,17 @@ pub(super) async fn metrics(State(facts): State<Arc<Facts>>, request: Request, n
 
 /// Lets browsers through that have a cookie; others are sent to the login.
 pub(super) async fn person(State(facts): State<Arc<Facts>>, request: Request, next: Next) -> Response {
-    match allowed(&facts, request.headers(), Scope::Read, peer(&request)).await {
+    let headers = request.headers();
+    match allowed(&facts, headers, Scope::Read, peer(&request)).await {
         Ok(_) => next.run(request).await,
-        Err(_) => super::page::to_login(),
+        Err(problem) => super::page::to_login(presented(headers, Scope::Read).map(|_| problem)),
     }
+}
+
+/// Whether somebody has logged in, for pages that are open to all.
+pub(super) async fn is_person(facts: &Facts, headers: &HeaderMap) -> bool {
+    let Some(secret) = presented(headers, Scope::Read) else { return false };
+    matches!(facts.tokens().ask(secret, Scope::Read, Timestamp::now()).await, Some(Ok(_)))
 }
 
 /// The token of a request, when it is good for a scope.

@@ -2,6 +2,8 @@
 //! but what is in the program: it works without a network.
 
 mod chart;
+mod glance;
+mod gpus;
 mod login;
 pub(super) mod runbooks;
 mod words;
@@ -11,23 +13,32 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::facts::{CHARTED, Facts};
+use super::facts::Facts;
+use super::guard;
 use super::problem::Problem;
-use super::view::{Alert, Component, Gpu, Gpus, Runbook, Trouble, moment};
-use super::{guard, troubles};
+use super::view::{Alert, Component, Runbook};
 use crate::applies::{self, ApplyRecord};
-use crate::operations::status::{Report, Seen, age, short};
 use crate::records::{BackupRecord, DrillRecord, RestoreRecord};
-use chart::Sparkline;
 pub(super) use login::to_login;
 
 const STYLE: &str = include_str!("../../assets/page.css");
 const SCRIPT: &str = include_str!("../../assets/page.js");
+const ICON: &str = include_str!("../../assets/icon.svg");
+/// What there is, and whether it needs a login.
+const LINKS: [(&str, &str, bool); 7] = [
+    ("/", "Status", true),
+    ("/components", "Components", true),
+    ("/gpus", "GPUs", true),
+    ("/alerts", "Alerts", true),
+    ("/backups", "Backups", true),
+    ("/history", "History", true),
+    ("/runbooks", "Runbooks", false),
+];
 /// Records a page shows; the API answers more.
 const SHOWN: usize = 30;
 
@@ -35,9 +46,9 @@ const SHOWN: usize = 30;
 /// none of them says anything of this machine.
 pub(super) fn router(facts: &Arc<Facts>) -> Router<Arc<Facts>> {
     let people = Router::new()
-        .route("/", get(status))
+        .route("/", get(glance::status))
         .route("/components", get(components))
-        .route("/gpus", get(gpus))
+        .route("/gpus", get(gpus::gpus))
         .route("/backups", get(backups))
         .route("/alerts", get(alerts))
         .route("/history", get(history))
@@ -48,6 +59,9 @@ pub(super) fn router(facts: &Arc<Facts>) -> Router<Arc<Facts>> {
         .route("/runbooks", get(runbook_list))
         .route("/runbooks/{alert}", get(runbooks::one))
         .route("/assets/page.css", get(|| asset("text/css; charset=utf-8", STYLE)))
+        .route("/assets/icon.svg", get(|| asset("image/svg+xml", ICON)))
+        // Browsers ask for this name whatever the page says.
+        .route("/favicon.ico", get(|| asset("image/svg+xml", ICON)))
         .route("/assets/page.js", get(|| asset("text/javascript; charset=utf-8", SCRIPT)))
         .merge(people)
 }
@@ -65,7 +79,7 @@ struct Frame {
     /// Whether the page brings itself up to date.
     live: bool,
     /// When it was made.
-    now: String,
+    now: jiff::Timestamp,
 }
 
 impl Frame {
@@ -74,7 +88,22 @@ impl Frame {
     }
 
     fn open(title: &str, live: bool) -> Self {
-        Self { host: None, title: title.to_owned(), live, now: moment(jiff::Timestamp::now()) }
+        Self { host: None, title: title.to_owned(), live, now: jiff::Timestamp::now() }
+    }
+
+    /// A page that is open to all; who has logged in sees where.
+    async fn for_anybody(facts: &Facts, headers: &HeaderMap, title: &str) -> Self {
+        if guard::is_person(facts, headers).await {
+            Self::new(facts, title, false)
+        } else {
+            Self::open(title, false)
+        }
+    }
+
+    /// Path and name of the pages that can be opened.
+    fn links(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let known = self.host.is_some();
+        LINKS.into_iter().filter(move |(.., login)| known || !login).map(|(path, name, _)| (path, name))
     }
 
     /// Whether it is the page a link leads to.
@@ -100,36 +129,21 @@ fn show_with(status: StatusCode, template: &impl Template) -> Response {
 }
 
 #[derive(Template)]
-#[template(path = "status.html")]
-struct StatusPage {
+#[template(path = "problem.html")]
+struct ProblemPage {
     frame: Frame,
-    troubles: Vec<Trouble>,
-    facts: Vec<(String, String)>,
-    unseen: Vec<String>,
+    problem: Problem,
 }
 
-async fn status(State(facts): State<Arc<Facts>>) -> Response {
-    let (report, components, gpus, alerts) =
-        tokio::join!(facts.status(), facts.components(), facts.gpus(), facts.alerts());
-    let mut troubles =
-        report.as_ref().map(|report| troubles::of_status(report, facts.backs_up())).unwrap_or_default();
-    troubles.extend(troubles::of_parts(
-        components.as_ref().ok().map(|list| list.as_slice()),
-        gpus.as_ref().ok().map(|gpus| &**gpus),
-        alerts.as_ref().ok().map(|list| list.as_slice()),
-    ));
-    let problems = [
-        ("Status", report.as_ref().err()),
-        ("Components", components.as_ref().err()),
-        ("GPUs", gpus.as_ref().err()),
-        ("Alerts", alerts.as_ref().err()),
-    ];
-    let unseen = problems
-        .into_iter()
-        .filter_map(|(part, problem)| problem.map(|problem| format!("{part}: {}", problem.detail)))
-        .collect();
-    let facts_of = report.map(|report| words::of_report(&report)).unwrap_or_default();
-    show(&StatusPage { frame: Frame::new(&facts, "Status", true), troubles, facts: facts_of, unseen })
+/// A problem for whoever asks: as a page where one is read, else as JSON.
+pub(super) async fn explain(facts: &Facts, headers: &HeaderMap, problem: Problem) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if !accepts.is_some_and(|accept| accept.contains("text/html")) {
+        return problem.into_response();
+    }
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let frame = Frame::for_anybody(facts, headers, &problem.title).await;
+    show_with(status, &ProblemPage { frame, problem })
 }
 
 #[derive(Template)]
@@ -145,52 +159,6 @@ async fn components(State(facts): State<Arc<Facts>>) -> Response {
     show(&ComponentsPage { frame: Frame::new(&facts, "Components", true), components, unseen })
 }
 
-/// A GPU with its charts.
-struct ChartedGpu {
-    gpu: Gpu,
-    charts: Vec<Sparkline>,
-}
-
-#[derive(Template)]
-#[template(path = "gpus.html")]
-struct GpusPage {
-    frame: Frame,
-    declared: bool,
-    driver: String,
-    gpus: Vec<ChartedGpu>,
-    findings: Vec<super::view::Finding>,
-    unseen: Vec<String>,
-}
-
-async fn gpus(State(facts): State<Arc<Facts>>) -> Response {
-    let (fleet, unseen) = split(facts.gpus().await.map(|gpus| Gpus::clone(&gpus)));
-    let mut unseen: Vec<String> = unseen.into_iter().collect();
-    let series = if fleet.gpus.is_empty() { None } else { Some(facts.charts().await) };
-    let series = match series {
-        Some(Ok(series)) => series,
-        Some(Err(problem)) => {
-            unseen.push(format!("Charts come from Prometheus: {}", problem.detail));
-            Arc::default()
-        }
-        None => Arc::default(),
-    };
-    let charted = fleet.gpus.into_iter().map(|gpu| {
-        let values = series.get(&gpu.uuid);
-        let charts = CHARTED
-            .iter()
-            .filter_map(|(metric, unit, title)| Sparkline::new(title, unit, values?.values.get(*metric)?));
-        ChartedGpu { charts: charts.collect(), gpu }
-    });
-    show(&GpusPage {
-        frame: Frame::new(&facts, "GPUs", true),
-        declared: fleet.declared,
-        driver: fleet.driver,
-        gpus: charted.collect(),
-        findings: fleet.findings,
-        unseen,
-    })
-}
-
 #[derive(Template)]
 #[template(path = "backups.html")]
 struct BackupsPage {
@@ -200,7 +168,7 @@ struct BackupsPage {
     restores: Vec<RestoreRecord>,
 }
 
-async fn backups(State(facts): State<Arc<Facts>>) -> Response {
+async fn backups(State(facts): State<Arc<Facts>>, headers: HeaderMap) -> Response {
     let page = async || -> Result<BackupsPage, Problem> {
         Ok(BackupsPage {
             frame: Frame::new(&facts, "Backups", false),
@@ -209,20 +177,36 @@ async fn backups(State(facts): State<Arc<Facts>>) -> Response {
             restores: facts.records("restores.jsonl", SHOWN).await?,
         })
     };
-    page().await.map_or_else(IntoResponse::into_response, |page| show(&page))
+    match page().await {
+        Ok(page) => show(&page),
+        Err(problem) => explain(&facts, &headers, problem).await,
+    }
 }
 
 #[derive(Template)]
 #[template(path = "alerts.html")]
 struct AlertsPage {
     frame: Frame,
-    alerts: Vec<Alert>,
+    /// Those that say that something is wrong, and the others.
+    groups: Vec<(&'static str, Vec<Alert>)>,
+    /// Whether there are none of the first.
+    well: bool,
     unseen: Option<String>,
+}
+
+impl AlertsPage {
+    fn new(frame: Frame, alerts: Vec<Alert>, unseen: Option<String>) -> Self {
+        let (firing, others): (Vec<_>, Vec<_>) = alerts.into_iter().partition(Alert::is_trouble);
+        let well = firing.is_empty();
+        let groups = [("Firing", firing), ("Silenced, or no trouble", others)];
+        let groups = groups.into_iter().filter(|(_, alerts)| !alerts.is_empty()).collect();
+        Self { frame, groups, well, unseen }
+    }
 }
 
 async fn alerts(State(facts): State<Arc<Facts>>) -> Response {
     let (alerts, unseen) = split(facts.alerts().await.map(|list| list.to_vec()));
-    show(&AlertsPage { frame: Frame::new(&facts, "Alerts", true), alerts, unseen })
+    show(&AlertsPage::new(Frame::new(&facts, "Alerts", true), alerts, unseen))
 }
 
 #[derive(Template)]
@@ -232,10 +216,10 @@ struct HistoryPage {
     applies: Vec<ApplyRecord>,
 }
 
-async fn history(State(facts): State<Arc<Facts>>) -> Response {
+async fn history(State(facts): State<Arc<Facts>>, headers: HeaderMap) -> Response {
     match facts.records(applies::FILE, SHOWN).await {
         Ok(applies) => show(&HistoryPage { frame: Frame::new(&facts, "History", false), applies }),
-        Err(problem) => problem.into_response(),
+        Err(problem) => explain(&facts, &headers, problem).await,
     }
 }
 
@@ -246,8 +230,9 @@ struct RunbooksPage {
     runbooks: Vec<Runbook>,
 }
 
-async fn runbook_list() -> Response {
-    show(&RunbooksPage { frame: Frame::open("Runbooks", false), runbooks: runbooks::all() })
+async fn runbook_list(State(facts): State<Arc<Facts>>, headers: HeaderMap) -> Response {
+    let frame = Frame::for_anybody(&facts, &headers, "Runbooks").await;
+    show(&RunbooksPage { frame, runbooks: runbooks::all() })
 }
 
 /// What was found, and why nothing was.

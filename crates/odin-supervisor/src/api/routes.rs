@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -186,8 +186,9 @@ async fn records<T: serde::de::DeserializeOwned + Send + 'static>(
     Ok(Json(facts.records(file, page.limit()).await?))
 }
 
-async fn nothing() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here", "/api/v1/openapi.json lists what there is")
+async fn nothing(State(facts): State<Arc<Facts>>, headers: HeaderMap) -> Response {
+    let hint = "/api/v1/openapi.json lists what there is";
+    page::explain(&facts, &headers, Problem::new(StatusCode::NOT_FOUND, "there is nothing here", hint)).await
 }
 
 async fn only_reading() -> Problem {

@@ -7,35 +7,50 @@ use crate::operations::status::{Report, Seen, short};
 /// trouble where one is declared.
 pub(super) fn of_status(report: &Report, backs_up: bool) -> Vec<Trouble> {
     let mut found = Vec::new();
-    let mut add = |what: String, next_step: &str| {
-        found.push(Trouble { what, next_step: next_step.to_owned() });
+    let mut put = |critical, what: String, next_step: &str| {
+        found.push(Trouble { what, next_step: next_step.to_owned(), runbook: None, critical });
     };
     if !report.unit_active {
-        add(format!("{} is not active", report.unit), "systemctl status, then journalctl -u, of that unit");
+        put(
+            true,
+            format!("{} is not active", report.unit),
+            "systemctl status, then journalctl -u, of that unit",
+        );
     }
     match &report.cluster {
         Seen::Unknown { unknown } => {
-            add(format!("the cluster does not answer: {unknown}"), "odin status, and kubectl get nodes");
+            put(
+                true,
+                format!("the cluster does not answer: {unknown}"),
+                "odin status, and kubectl get nodes",
+            );
         }
         Seen::Known(cluster) => {
             for node in cluster.nodes.iter().filter(|node| !node.ready) {
-                add(format!("node {} is not ready: {}", node.name, node.reason), "kubectl describe node");
+                put(
+                    true,
+                    format!("node {} is not ready: {}", node.name, node.reason),
+                    "kubectl describe node",
+                );
             }
             if cluster.incomplete {
-                add(
+                put(
+                    true,
                     "an apply did not end well".to_owned(),
                     "odin apply takes it up again and says what fails",
                 );
             }
             match &report.bundle {
                 Seen::Unknown { unknown } => {
-                    add(
+                    put(
+                        false,
                         format!("the declared bundle cannot be read: {unknown}"),
                         "odin bundle lint /etc/odin/bundle",
                     );
                 }
                 Seen::Known(bundle) if bundle.digest != cluster.digest && report.undone.is_none() => {
-                    add(
+                    put(
+                        false,
                         format!("bundle {} is declared and not in force", short(&bundle.digest)),
                         "odin plan shows what would change; odin apply does it",
                     );
@@ -45,22 +60,30 @@ pub(super) fn of_status(report: &Report, backs_up: bool) -> Vec<Trouble> {
         }
     }
     if let Some(undone) = &report.undone {
-        add(format!("bundle {} was undone", short(undone)), "odin apply brings it back");
+        put(false, format!("bundle {} was undone", short(undone)), "odin apply brings it back");
     }
     if let Some(drill) = report.drill.as_ref().filter(|drill| !drill.passed) {
-        add(
+        put(
+            true,
             format!("the last drill failed: {}", drill.findings.join("; ")),
             "odin backup check --read-data, then odin backup drill",
         );
     }
+    if let Some(test) = report.self_test.as_ref().filter(|test| !test.passed) {
+        put(
+            true,
+            format!("the delivery of alerts failed: {}", test.findings.join("; ")),
+            "mend the receiver, then odin alerts test",
+        );
+    }
     if let Some(upgrade) = report.upgrade.as_ref().filter(|upgrade| !upgrade.well) {
-        add(format!("the last upgrade: {}", upgrade.newest), "odin upgrade history says why");
+        put(false, format!("the last upgrade: {}", upgrade.newest), "odin upgrade history says why");
     }
     if backs_up && report.backup.is_none() {
-        add("there is no backup yet".to_owned(), "odin backup now");
+        put(false, "there is no backup yet".to_owned(), "odin backup now");
     }
     if report.suspended {
-        add("the repair of drift is suspended".to_owned(), "odin resume");
+        put(false, "the repair of drift is suspended".to_owned(), "odin resume");
     }
     found
 }
@@ -73,17 +96,23 @@ pub(super) fn of_parts(
 ) -> Vec<Trouble> {
     let mut found = Vec::new();
     for alert in alerts.unwrap_or_default().iter().filter(|alert| alert.is_trouble()) {
-        let next_step = match &alert.runbook {
-            Some(path) => format!("read the runbook {path}"),
-            None => "it has no runbook on this machine".to_owned(),
-        };
-        found.push(Trouble { what: format!("{}: {}", alert.name, alert.summary), next_step });
+        found.push(Trouble {
+            what: format!("{}: {}", alert.name, alert.summary),
+            next_step: match &alert.runbook {
+                Some(_) => format!("the runbook {}", alert.name),
+                None => "it has no runbook on this machine".to_owned(),
+            },
+            runbook: alert.runbook.clone(),
+            critical: alert.severity == "critical",
+        });
     }
     for component in components.unwrap_or_default() {
         for ill in &component.ill {
             found.push(Trouble {
                 what: format!("{}: {}: {}", component.name, ill.object, ill.reason),
                 next_step: "kubectl describe it, and read the logs of its pods".to_owned(),
+                runbook: None,
+                critical: true,
             });
         }
     }
@@ -97,6 +126,8 @@ pub(super) fn of_parts(
             found.push(Trouble {
                 what: format!("{whose}: {}: {}", finding.name, finding.evidence),
                 next_step: finding.next_step.clone(),
+                runbook: None,
+                critical: finding.verdict != "degraded",
             });
         }
     }

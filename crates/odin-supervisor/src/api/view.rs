@@ -37,6 +37,10 @@ pub(super) struct Trouble {
     pub(super) what: String,
     /// What to do next.
     pub(super) next_step: String,
+    /// Path of the runbook on this machine; none when it has none.
+    pub(super) runbook: Option<String>,
+    /// Whether it cannot wait: what runs here is down, or its data in danger.
+    pub(super) critical: bool,
 }
 
 /// A component of the bundle in force.
@@ -230,11 +234,30 @@ pub(super) struct Runbook {
     pub(super) path: String,
 }
 
-/// The series of one GPU over the last half hour, oldest first.
+/// A value and when it was read, in seconds since 1970.
+pub(super) type Sample = (f64, f64);
+
+/// The series of all GPUs over the last half hour.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Charts {
+    /// When the half hour ends, in seconds since 1970.
+    pub(super) end: f64,
+    /// The GPUs, by UUID.
+    pub(super) gpus: BTreeMap<String, Series>,
+}
+
+/// The series of one GPU, oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Series {
-    /// Values by metric.
-    pub(super) values: BTreeMap<String, Vec<f64>>,
+    /// Samples by metric.
+    pub(super) samples: BTreeMap<String, Vec<Sample>>,
+}
+
+impl Series {
+    /// The samples of a metric.
+    pub(super) fn of(&self, metric: &str) -> &[Sample] {
+        self.samples.get(metric).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What Prometheus answers to a range query.

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{Frame, show, show_with};
+use super::{Frame, show, show_with, words};
 use crate::api::facts::Facts;
 use crate::api::guard::{self, COOKIE, Peer};
 use crate::api::problem::Problem;
@@ -34,9 +34,15 @@ pub(super) struct Sent {
     token: String,
 }
 
-/// Sends a browser to the login.
-pub(in crate::api) fn to_login() -> Response {
-    Redirect::to("/login").into_response()
+/// Sends a browser to the login; one that had logged in is told why it has to
+/// again.
+pub(in crate::api) fn to_login(refused: Option<Problem>) -> Response {
+    let Some(problem) = refused else {
+        return Redirect::to("/login").into_response();
+    };
+    let frame = Frame::open("Log in", false);
+    let page = LoginPage { frame, refused: Some(format!("Log in again: {}.", problem.detail)) };
+    show_with(StatusCode::UNAUTHORIZED, &page)
 }
 
 pub(super) async fn form() -> Response {
@@ -65,16 +71,19 @@ pub(super) async fn login(
         Err(problem) => return refuse(StatusCode::UNAUTHORIZED, problem.detail),
     };
     facts.audit_login(&known.name, peer);
-    with_cookie("/", secret, KEPT_SECONDS)
+    with_cookie(Redirect::to("/").into_response(), secret, KEPT_SECONDS)
 }
 
 pub(super) async fn logout(headers: HeaderMap) -> Response {
-    if is_from_here(&headers) { with_cookie("/login", "", 0) } else { from_elsewhere() }
+    if is_from_here(&headers) {
+        with_cookie(Redirect::to("/login").into_response(), "", 0)
+    } else {
+        from_elsewhere()
+    }
 }
 
-fn with_cookie(to: &'static str, value: &str, seconds: u32) -> Response {
+fn with_cookie(mut response: Response, value: &str, seconds: u32) -> Response {
     let cookie = format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}");
-    let mut response = Redirect::to(to).into_response();
     // A token that is known is letters and digits.
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

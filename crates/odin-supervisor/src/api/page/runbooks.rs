@@ -1,13 +1,16 @@
 //! The runbooks: docs/runbooks, in the program, as pages.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::Path;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use include_dir::{Dir, include_dir};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
-use super::{Frame, show};
+use super::{Frame, explain, show, words};
+use crate::api::facts::Facts;
 use crate::api::problem::Problem;
 use crate::api::view::Runbook;
 
@@ -34,11 +37,21 @@ pub(in crate::api) fn path_of(alert: &str) -> Option<String> {
     text_of(alert).map(|_| format!("/runbooks/{alert}"))
 }
 
-pub(super) async fn one(Path(alert): Path<String>) -> Response {
+pub(super) async fn one(
+    State(facts): State<Arc<Facts>>,
+    Path(alert): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     match text_of(&alert) {
-        Some(text) => show(&RunbookPage { frame: Frame::open(&alert, false), content: render(text) }),
-        None => Problem::new(StatusCode::NOT_FOUND, "there is no such runbook", "/runbooks lists them")
-            .into_response(),
+        Some(text) => {
+            let frame = Frame::for_anybody(&facts, &headers, &alert).await;
+            show(&RunbookPage { frame, content: render(text) })
+        }
+        None => {
+            let problem =
+                Problem::new(StatusCode::NOT_FOUND, "there is no such runbook", "/runbooks lists them");
+            explain(&facts, &headers, problem).await
+        }
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::chart::Chart;
+use super::glance::{StatusPage, Tile};
+use super::gpus::{ChartedGpu, GpusPage, Row};
 use super::*;
-use crate::api::view::{Finding, IllObject};
+use crate::api::view::{Finding, Gpu, IllObject, Trouble};
 use crate::applies::{Change, Field};
 
 /// What somebody who may write an annotation, a name or a label would write.
@@ -14,7 +17,7 @@ fn evil() -> String {
 }
 
 fn frame(title: &str) -> Frame {
-    Frame { host: Some(evil()), title: title.to_owned(), live: true, now: evil() }
+    Frame { host: Some(evil()), title: title.to_owned(), live: true, now: record_time() }
 }
 
 fn finding() -> Finding {
@@ -28,10 +31,17 @@ fn record_time() -> jiff::Timestamp {
 /// Every page, by its path.
 fn pages() -> BTreeMap<&'static str, String> {
     let render = |page: &dyn Fn() -> askama::Result<String>| page().expect("a page");
-    let trouble = Trouble { what: evil(), next_step: evil() };
+    let trouble = Trouble {
+        what: evil(),
+        next_step: evil(),
+        runbook: Some("/runbooks/TargetDown".into()),
+        critical: true,
+    };
     let status = StatusPage {
         frame: frame("Status"),
+        tone: "bad",
         troubles: vec![trouble],
+        tiles: vec![Tile { name: "Drill", path: "/backups", tone: "bad", value: evil(), detail: evil() }],
         facts: vec![(evil(), evil())],
         unseen: vec![evil()],
     };
@@ -40,12 +50,16 @@ fn pages() -> BTreeMap<&'static str, String> {
     let components = ComponentsPage { frame: frame("Components"), components: vec![component], unseen: None };
     let gpu =
         Gpu { index: 0, uuid: evil(), name: evil(), verdict: evil(), mig: true, findings: vec![finding()] };
-    let chart = Sparkline::new(EVIL, EVIL, &[1.0, 2.0]).expect("a line");
+    let chart = Chart::new(EVIL, EVIL, &[(1.0, 2.0), (16.0, 3.0)], 16.0, None).expect("a chart");
     let gpus = GpusPage {
         frame: frame("GPUs"),
         declared: true,
         driver: evil(),
-        gpus: vec![ChartedGpu { gpu, charts: vec![chart] }],
+        gpus: vec![ChartedGpu {
+            gpu,
+            charts: vec![chart],
+            rows: vec![Row { when: evil(), values: vec![(evil(), evil())] }],
+        }],
         findings: vec![finding()],
         unseen: vec![evil()],
     };
@@ -59,7 +73,7 @@ fn pages() -> BTreeMap<&'static str, String> {
         since: evil(),
         labels: BTreeMap::from([(evil(), evil())]),
     };
-    let alerts = AlertsPage { frame: frame("Alerts"), alerts: vec![alert], unseen: None };
+    let alerts = AlertsPage::new(frame("Alerts"), vec![alert], None);
     let drill = DrillRecord {
         snapshot: evil(),
         time: record_time(),
@@ -149,7 +163,7 @@ fn pages_can_be_used_by_keyboard_and_read_aloud() {
         assert_eq!(html.matches("<table").count(), html.matches("<caption").count(), "{path}");
         assert_eq!(
             html.matches("<svg").count(),
-            html.matches("role=\"img\" aria-label=\"").count(),
+            html.matches("role=\"img\" aria-labelledby=\"").count(),
             "{path}"
         );
         let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

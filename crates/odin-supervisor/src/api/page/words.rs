@@ -1,6 +1,13 @@
 //! Facts in the words of the page.
 
-use super::{Report, Seen, age, moment, short};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::api::view::{Alert, moment};
+use crate::applies::ApplyRecord;
+use crate::operations::status::{Report, Seen, age, short};
+
+/// Changes that a reader is shown without being asked.
+const SHORT: usize = 20;
 
 /// The status as pairs of what and how.
 pub(super) fn of_report(report: &Report) -> Vec<(String, String)> {
@@ -105,6 +112,71 @@ pub(super) fn time(time: &jiff::Timestamp) -> String {
 /// A duration for people.
 pub(super) fn seconds(seconds: &f64) -> String {
     if *seconds < 120.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
+}
+
+/// How long ago something was.
+pub(super) fn ago(time: &jiff::Timestamp) -> String {
+    age(*time)
+}
+
+/// Milliseconds for people.
+pub(super) fn milliseconds(milliseconds: &u64) -> String {
+    seconds(&std::time::Duration::from_millis(*milliseconds).as_secs_f64())
+}
+
+/// When an alert began, as Alertmanager says it.
+pub(super) fn since(since: &str) -> String {
+    // What is no time is shown as it came.
+    since
+        .parse()
+        .map_or_else(|_| since.to_owned(), |time: jiff::Timestamp| format!("{}, {}", moment(time), age(time)))
+}
+
+/// The tone of a GPU's verdict.
+pub(super) fn tone(verdict: &str) -> &'static str {
+    match verdict {
+        "healthy" => "good",
+        "degraded" => "warn",
+        _ => "bad",
+    }
+}
+
+/// The tone of an alert.
+pub(super) fn tone_of_alert(alert: &Alert) -> &'static str {
+    match (alert.is_trouble(), alert.severity.as_str()) {
+        (false, _) => "good",
+        (true, "critical") => "bad",
+        (true, _) => "warn",
+    }
+}
+
+/// The tone of what an apply did to an object.
+pub(super) fn tone_of_verb(verb: &str) -> &'static str {
+    match verb {
+        "created" => "good",
+        "deleted" | "failed" => "bad",
+        _ => "warn",
+    }
+}
+
+/// A name for the place of an alert, the same at each look.
+pub(super) fn anchor(alert: &Alert) -> String {
+    let mut hasher = DefaultHasher::new();
+    alert.labels.hash(&mut hasher);
+    format!("alert-{:x}", hasher.finish())
+}
+
+/// Whether the changes of an apply are few.
+pub(super) fn is_short(apply: &ApplyRecord) -> bool {
+    apply.changes.len() + apply.more <= SHORT
+}
+
+/// How many changes an apply made.
+pub(super) fn changes(apply: &ApplyRecord) -> String {
+    match apply.changes.len() + apply.more {
+        1 => "1 change".to_owned(),
+        count => format!("{count} changes"),
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ async fn a_token_gives_a_cookie_that_opens_the_page_alone() {
     let file = server.appliance.history_dir().join(crate::operations::token::FILE);
     assert_eq!(std::fs::read_to_string(file).expect("the audit"), kept);
     server.tokens.revoke("laptop").expect("revoked");
-    assert_eq!(server.client.get("/history", &cookie).await.status, 303, "revoked");
+    let revoked = server.client.get("/history", &cookie).await;
+    assert_eq!(revoked.status, 401, "revoked");
+    assert!(revoked.body.contains("or it was revoked"), "{}", revoked.body);
 }
 
 #[tokio::test]

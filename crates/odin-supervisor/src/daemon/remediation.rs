@@ -6,7 +6,7 @@
 
 mod carry_out;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use odin_model::config::{AlertRemediation, Role};
 use super::Shared;
 use crate::alerting::alertmanager::{Alert, Alertmanager, alerts_at};
 use crate::alerting::remediation::decide::{Act, Policy, decide};
-use crate::alerting::remediation::is_mine;
 use crate::alerting::remediation::record::{Attempt, FILE, Verdict, fold};
 use crate::alerting::remediation::watch::{Gone, Watch};
+use crate::alerting::remediation::{is_mine, name_the_machine};
 use crate::operations::STATE_NAMESPACE;
 use crate::records::Records;
 use crate::{Error, Result, lock};
@@ -109,6 +109,7 @@ impl<'a> Keeper<'a> {
         }
         let cluster = Cluster::prepare(&self.shared.appliance.config.host.kubeconfig, PATIENCE).await?;
         let (mut alerts, leads) = self.ask(&cluster).await?;
+        name_the_machine(&mut alerts, &self.node, is_here);
         let now = Zoned::now();
         for gone in self.watch.look(&mut alerts, now.timestamp()) {
             self.resolved(&gone, leads)?;
@@ -273,6 +274,11 @@ impl<'a> Keeper<'a> {
         }
         carry_out::carry_out(self.shared, cluster, act, &self.declared).await
     }
+}
+
+/// Whether an address is one of this machine's: others cannot be bound.
+fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 fn lost() -> Error {

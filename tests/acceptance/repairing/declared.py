@@ -1,0 +1,59 @@
+"""Faults of what ODIN was asked for: a backup and an apply that failed."""
+
+from __future__ import annotations
+
+from repairing.fault import NOTES, Injection
+
+REPOSITORY = "/mnt/backup/repository"
+BUNDLE = "/etc/odin/bundle"
+SERVICE = f"{BUNDLE}/prometheus/service-monitoring-prometheus.yaml"
+LABEL = "repairing"
+
+
+def _backup() -> Injection:
+    mark = f"{NOTES}/backup"
+    return Injection(
+        "backup-fails",
+        prepare="odin backup now",
+        inject=(
+            f"mv {REPOSITORY} {REPOSITORY}.away && touch {REPOSITORY};"
+            f" odin backup now >/dev/null 2>&1; status=$?;"
+            f" rm {REPOSITORY} && mv {REPOSITORY}.away {REPOSITORY} && touch {mark};"
+            " [ $status -ne 0 ]"
+        ),
+        # What the failed one should have left.
+        works=f"find {REPOSITORY}/snapshots -type f -newer {mark} | grep -q .",
+        undo="odin backup now",
+        seen='odin_operation_last_succeeded{job="odin", operation="backup-now"} == 1',
+        target="backups",
+    )
+
+
+def _apply() -> Injection:
+    # Another bundle in the place of the old one, as an upgrade leaves it.
+    seal = (
+        f"cd {BUNDLE} && find . -type f ! -name SHA256SUMS -printf '%P\\n' | LC_ALL=C sort"
+        " | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS"
+    )
+    return Injection(
+        "apply-fails",
+        prepare="odin apply",
+        inject=(
+            "systemctl stop k3s-apiserver.service;"
+            f" sed -i '0,/^  labels:$/s//  labels:\\n    {LABEL}: again/' {SERVICE} && ({seal});"
+            " odin apply --yes >/dev/null 2>&1; status=$?;"
+            " systemctl start k3s-apiserver.service; [ $status -ne 0 ]"
+        ),
+        works=(
+            "timeout 4 kubectl -n monitoring get service prometheus"
+            f" -o jsonpath={{.metadata.labels.{LABEL}}} 2>/dev/null | grep -q again"
+        ),
+        undo="odin apply --yes",
+        seen='odin_operation_last_succeeded{job="odin", operation="apply"} == 1',
+        target="bundle",
+    )
+
+
+def injections() -> list[Injection]:
+    """All of them."""
+    return [_backup(), _apply()]

@@ -1,0 +1,181 @@
+"""Brings faults about and looks until what they took works again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from odin_lab.shell import RequestedAssertionFailed
+
+from alerts.box import Box, say
+from repairing import box as boxes
+from repairing.fault import NOTES, Injection, Listed
+
+EVERY = 2  # seconds between two looks
+STEADY = 3  # looks in a row that must find it working
+TAKES = 30  # seconds within which a fault must show
+PREPARED = 300  # seconds until all is well before a fault, and again after it
+RESOLVES = 480  # seconds after the last repair for an alert to end: rates of 5 minutes
+# The supervisor's own name for a Watchdog that does not come.
+MISSING = "WatchdogMissing"
+
+
+class NotBrought(Exception):
+    """A fault could not be brought about, so nothing was measured."""
+
+
+@dataclass
+class Outcome:
+    """What came of a fault on one machine."""
+
+    since: float
+    """By the clock of the machines."""
+    repaired: float | None = None
+    """Seconds from the fault; none where the cap came first."""
+    fired: float | None = None
+    """Seconds until its alert; none where it did not fire."""
+    resolved: bool = False
+    remedies: list[dict] = field(default_factory=list)
+
+    @property
+    def by_odin(self) -> bool:
+        """Whether a remedy was carried out before the repair."""
+        return any(each["result"] in ("done", "resolved") for each in self.remedies)
+
+    def refusals(self) -> list[str]:
+        """Why remedies failed."""
+        results = [each["result"] for each in self.remedies]
+        return [each["failed"] for each in results if isinstance(each, dict)]
+
+
+class Watched:
+    """One machine and all that was done to it."""
+
+    def __init__(self, box: Box, cap: float, remedies: bool, stop: threading.Event) -> None:
+        self.box = box
+        self.cap = cap
+        self.remedies = remedies
+        self.stop = stop
+        self.outcomes: dict[str, Outcome] = {}
+        self.last_repair = time.monotonic()
+
+    def group(self, faults: Sequence[tuple[Listed, Injection]], chance: random.Random) -> None:
+        """Brings about, together, faults that do not touch each other."""
+        machine = self.box.machine
+        order = list(faults)
+        chance.shuffle(order)
+        for _, injection in order:
+            machine.succeed(f"mkdir -p {NOTES}", injection.prepare)
+        for _, injection in order:
+            self._well(injection, f"before {injection.name}")
+        begun: dict[str, float] = {}
+        for _, injection in order:
+            status, text = machine.execute(injection.inject)
+            begun[injection.name] = time.monotonic()
+            self.outcomes[injection.name] = Outcome(time.time())
+            if status != 0:
+                raise NotBrought(f"{injection.name}: exit status {status}: {text}")
+        with ThreadPoolExecutor(len(order)) as pool:
+            tasks = [
+                pool.submit(self._watch, listed, injection, begun[injection.name])
+                for listed, injection in order
+            ]
+        for task in tasks:
+            task.result()
+        for _, injection in order:
+            machine.execute(injection.undo)
+        for _, injection in order:
+            self._well(injection, f"after {injection.name}")
+
+    def _watch(self, listed: Listed, injection: Injection, begun: float) -> None:
+        outcome = self.outcomes[injection.name]
+        outcome.repaired = self._repaired(listed, injection, begun)
+        self.last_repair = time.monotonic()
+        if self.remedies:
+            outcome.remedies = self._attempts(listed, injection)
+        told = f"{outcome.repaired:.0f} s" if outcome.repaired is not None else "not repaired"
+        side = "with ODIN" if self.remedies else "alone"
+        done = ", ".join(f"{one['action']}: {one['result']}" for one in outcome.remedies)
+        say(f"{injection.name} {side}: {told} {done}")
+
+    def _repaired(self, listed: Listed, injection: Injection, begun: float) -> float | None:
+        broken, good, first = False, 0, 0.0
+        while (now := time.monotonic()) - begun < self.cap and not self.stop.is_set():
+            if not self._works(injection):
+                broken, good = True, 0
+            elif broken:
+                first = first if good else now
+                good += 1
+                if good == STEADY:
+                    return first - begun
+            elif now - begun > TAKES:
+                raise NotBrought(f"{injection.name}: all works as before")
+            if self.remedies and injection.incurable and self._given_up(listed, injection):
+                return None
+            self.stop.wait(EVERY)
+        return None
+
+    def _given_up(self, listed: Listed, injection: Injection) -> bool:
+        """Whether its remedy is over; a fault it cannot mend is there for good."""
+        attempts = self._attempts(listed, injection)
+        return any(isinstance(one["result"], dict) or one["result"] == "done" for one in attempts)
+
+    def _attempts(self, listed: Listed, injection: Injection) -> list[dict]:
+        since = self.outcomes[injection.name].since
+        return boxes.attempts(self.box, since, (listed.alert, MISSING), injection.target)
+
+    def _works(self, injection: Injection) -> bool:
+        return self.box.machine.execute(f"{{ {injection.works}; }} 2>/dev/null", timeout=8)[0] == 0
+
+    def _well(self, injection: Injection, when: str) -> None:
+        deadline = time.monotonic() + PREPARED
+        while not (self._works(injection) and self._asked(injection.seen)):
+            if time.monotonic() > deadline or self.stop.is_set():
+                raise NotBrought(f"{when}: it does not work, or Prometheus does not see that")
+            time.sleep(1)
+
+    def _asked(self, query: str) -> list[dict]:
+        """What Prometheus answers; nothing while it does not."""
+        try:
+            return self.box.query(query) if query else [{}]
+        except (RequestedAssertionFailed, ValueError):
+            return []
+
+    def end(self, faults: Sequence[tuple[Listed, Injection]]) -> None:
+        """Waits until the alerts of what was repaired are over, and looks when they began."""
+        for listed, injection in faults:
+            if (outcome := self.outcomes.get(injection.name)) is None:
+                continue
+            span = f"{time.time() - outcome.since:.0f}s"
+            if listed.missing:
+                outcome.fired = self._silence(listed, span)
+            else:
+                labels = f'alertname="{listed.alert}", alertstate="firing", {injection.labels}'
+                began = f"min(min_over_time(timestamp(ALERTS{{{labels}}})[{span}:1s]))"
+                found = self._asked(began)
+                outcome.fired = float(found[0]["value"][1]) - outcome.since if found else None
+            if outcome.fired is None or outcome.repaired is None:
+                continue
+            over = "vector(1)" if listed.missing else f"absent(ALERTS{{{labels}}})"
+            outcome.resolved = self._over(over)
+            outcome.remedies = self._attempts(listed, injection)
+
+    def _over(self, query: str) -> bool:
+        """Waits until a query has a result; whether it had one in time."""
+        while not self._asked(query):
+            if time.monotonic() - self.last_repair > RESOLVES or self.stop.is_set():
+                return False
+            time.sleep(EVERY)
+        return True
+
+    def _silence(self, listed: Listed, span: str) -> float | None:
+        """Seconds after which whoever hears this alert every minute misses it."""
+        labels = f'alertname="{listed.alert}", alertstate="firing"'
+        # Samples as they were written, one each evaluation of five seconds.
+        told = self._asked(f"count_over_time(ALERTS{{{labels}}}[{span}])")
+        silent = float(span[:-1]) - 5 * float(told[0]["value"][1]) if told else 0
+        return 60.0 if silent >= 60 else None

@@ -36,6 +36,7 @@ maximum-an-hour = 60
 namespaces = ["monitoring", "monitoring-host", "kube-system", "workloads"]
 units = ["k3s.service", "odin-gpu.service"]
 journal-size = "16M"
+window = "00:00-23:59"
 """
 RULES = paths.REPOSITORY / "manifests/examples/application-rules.yaml"
 PROBE = "          livenessProbe:"
@@ -90,6 +91,7 @@ def machine(name: str, declaration: str, made: Path, cards: Gpus) -> Iterator[Bo
 def come_up(box: Box) -> None:
     """Starts it, brings all that is declared into force and has it watched."""
     box.machine.start()
+    box.machine.succeed("odin config check")
     phase1.come_up(box.machine)
     rules = shlex.quote(RULES.read_text())
     box.machine.succeed(

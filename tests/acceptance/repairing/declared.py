@@ -14,7 +14,7 @@ def _backup() -> Injection:
     mark = f"{NOTES}/backup"
     return Injection(
         "backup-fails",
-        prepare="odin backup now",
+        prepare=f"touch {mark} && odin backup now",
         inject=(
             f"mv {REPOSITORY} {REPOSITORY}.away && touch {REPOSITORY};"
             f" odin backup now >/dev/null 2>&1; status=$?;"
@@ -30,6 +30,7 @@ def _backup() -> Injection:
 
 
 def _apply() -> Injection:
+    note = f"{NOTES}/apply"
     # Another bundle in the place of the old one, as an upgrade leaves it.
     seal = (
         f"cd {BUNDLE} && find . -type f ! -name SHA256SUMS -printf '%P\\n' | LC_ALL=C sort"
@@ -37,16 +38,16 @@ def _apply() -> Injection:
     )
     return Injection(
         "apply-fails",
-        prepare="odin apply",
+        prepare=f"touch {note}",
         inject=(
             "systemctl stop k3s-apiserver.service;"
             f" sed -i '0,/^  labels:$/s//  labels:\\n    {LABEL}: again/' {SERVICE} && ({seal});"
             " odin apply --yes >/dev/null 2>&1; status=$?;"
-            " systemctl start k3s-apiserver.service; [ $status -ne 0 ]"
+            f" systemctl start k3s-apiserver.service; echo again > {note}; [ $status -ne 0 ]"
         ),
         works=(
-            "timeout 4 kubectl -n monitoring get service prometheus"
-            f" -o jsonpath={{.metadata.labels.{LABEL}}} 2>/dev/null | grep -q again"
+            "label=$(timeout 4 kubectl -n monitoring get service prometheus"
+            f' -o jsonpath={{.metadata.labels.{LABEL}}}) && [ "$label" = "$(cat {note})" ]'
         ),
         undo="odin apply --yes",
         seen='odin_operation_last_succeeded{job="odin", operation="apply"} == 1',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from odin_lab import images
 
 from repairing.fault import NOTES, Injection
@@ -163,13 +165,11 @@ def _workload() -> Injection:
         f"kubectl apply -f - <<'END'{WORKLOAD}END\n"
         "kubectl -n workloads rollout status deployment/web --timeout=120s"
     )
-    return Injection(
-        **{
-            **vars(hang),
-            "prepare": deploy,
-            "seen": 'up{job="pods", pod=~"web-.*"} == 1',
-            "labels": 'pod=~"web-.*"',
-        }
+    return replace(
+        hang,
+        prepare=deploy,
+        seen='up{job="pods", pod=~"web-.*"} == 1',
+        labels='pod=~"web-.*"',
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -161,12 +161,19 @@ class Watched:
             if outcome.fired is None or outcome.repaired is None:
                 continue
             over = "vector(1)" if listed.missing else f"absent(ALERTS{{{labels}}})"
-            outcome.resolved = self._over(over)
-            outcome.remedies = self._attempts(listed, injection)
+            ended = self._until(lambda: bool(self._asked(over)))
+            # ODIN believes it only when the alert stayed away for a while.
+            outcome.resolved = ended and self._until(lambda: self._told(outcome, listed, injection))
 
-    def _over(self, query: str) -> bool:
-        """Waits until a query has a result; whether it had one in time."""
-        while not self._asked(query):
+    def _told(self, outcome: Outcome, listed: Listed, injection: Injection) -> bool:
+        """Whether ODIN has recorded that the alert resolved, where it did something."""
+        outcome.remedies = self._attempts(listed, injection)
+        results = [each["result"] for each in outcome.remedies]
+        return not results or "resolved" in results
+
+    def _until(self, holds: Callable[[], bool]) -> bool:
+        """Waits until something holds; whether it did in time."""
+        while not holds():
             if time.monotonic() - self.last_repair > RESOLVES or self.stop.is_set():
                 return False
             time.sleep(EVERY)

@@ -148,22 +148,25 @@ class Watched:
     def end(self, faults: Sequence[tuple[Listed, Injection]]) -> None:
         """Waits until the alerts of what was repaired are over, and looks when they began."""
         for listed, injection in faults:
-            if (outcome := self.outcomes.get(injection.name)) is None:
-                continue
-            span = f"{time.time() - outcome.since:.0f}s"
-            if listed.missing:
-                outcome.fired = self._silence(listed, span)
-            else:
-                labels = f'alertname="{listed.alert}", alertstate="firing", {injection.labels}'
-                began = f"min(min_over_time(timestamp(ALERTS{{{labels}}})[{span}:1s]))"
-                found = self._asked(began)
-                outcome.fired = float(found[0]["value"][1]) - outcome.since if found else None
-            if outcome.fired is None or outcome.repaired is None:
-                continue
-            over = "vector(1)" if listed.missing else f"absent(ALERTS{{{labels}}})"
-            ended = self._until(lambda: bool(self._asked(over)))
-            # ODIN believes it only when the alert stayed away for a while.
-            outcome.resolved = ended and self._until(lambda: self._told(outcome, listed, injection))
+            self._end(self.outcomes[injection.name], listed, injection)
+
+    def _end(self, outcome: Outcome, listed: Listed, injection: Injection) -> None:
+        span = f"{time.time() - outcome.since:.0f}s"
+        if listed.missing:
+            outcome.fired = self._silence(listed, span)
+            over = "vector(1)"
+        else:
+            labels = f'alertname="{listed.alert}", alertstate="firing", {injection.labels}'
+            began = f"min(min_over_time(timestamp(ALERTS{{{labels}}})[{span}:1s]))"
+            found = self._asked(began)
+            outcome.fired = float(found[0]["value"][1]) - outcome.since if found else None
+            over = f"absent(ALERTS{{{labels}}})"
+        if outcome.fired is None or outcome.repaired is None:
+            return
+        # ODIN believes it only when the alert stayed away for a while.
+        outcome.resolved = self._until(lambda: bool(self._asked(over))) and self._until(
+            lambda: self._told(outcome, listed, injection)
+        )
 
     def _told(self, outcome: Outcome, listed: Listed, injection: Injection) -> bool:
         """Whether ODIN has recorded that the alert resolved, where it did something."""

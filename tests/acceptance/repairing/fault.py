@@ -11,6 +11,9 @@ LIST = Path(__file__).resolve().parent.parent / "faults.yaml"
 NOTES = "/run/repairing"
 """Where the machine keeps what an injection has to remember."""
 
+JOURNAL = "/dev/journal"
+"""The disk that the journal fills."""
+
 
 @dataclass(frozen=True)
 class Listed:

@@ -22,10 +22,10 @@ SHARE, SHORTER = 0.9, 0.8
 class Figures:
     """What was measured of the list."""
 
-    def __init__(self, listed: dict[str, Listed], measured: Measured, cap: float) -> None:
+    def __init__(self, listed: dict[str, Listed], outcomes: Measured, cap: float) -> None:
         self.listed = listed
-        self.odin = measured.get("odin", {})
-        self.alone = measured.get("alone", {})
+        self.odin = outcomes.get("odin", {})
+        self.alone = outcomes.get("alone", {})
         self.cap = cap
 
     def capped(self, outcome: Outcome) -> float:
@@ -38,6 +38,8 @@ class Figures:
         if outcome is None:
             fixture = "not shown: a lab machine cannot have it, only its rule is tested"
             return False, fixture if entry.proven == "fixture" else "not measured"
+        if outcome.trouble:
+            return False, f"not measured: {outcome.trouble}"
         if outcome.repaired is None:
             reasons = outcome.refusals() or [f"not repaired within {self.cap:g} s"]
             return False, f"not resolved: {'; '.join(reasons)}"
@@ -49,8 +51,8 @@ class Figures:
 
     def times(self) -> tuple[list[float], list[float]]:
         """Seconds of both machines, of the faults that both had."""
-        both = [name for name in self.listed if name in self.odin and name in self.alone]
         sides = (self.odin, self.alone)
+        both = [name for name in self.listed if all(measured(side.get(name)) for side in sides)]
         with_odin, alone = ([self.capped(side[name]) for name in both] for side in sides)
         return with_odin, alone
 
@@ -65,8 +67,11 @@ class Figures:
                 f" ({share:.0%}), goal {SHARE:.0%}"
             )
         with_odin, alone = self.times()
+        lacking = sum(entry.proven == "lab" for entry in self.listed.values()) - len(alone)
+        if lacking:
+            found.append(f"{lacking} faults were not measured on both machines")
         if not alone:
-            return [*found, "no fault was measured on both machines"]
+            return found
         shorter = 1 - sum(with_odin) / sum(alone)
         if shorter < SHORTER:
             found.append(f"time to repair {shorter:.0%} shorter, goal {SHORTER:.0%}")
@@ -108,7 +113,7 @@ class Figures:
         return "\n".join(lines) + "\n"
 
     def _time(self, outcome: Outcome | None) -> str:
-        if outcome is None:
+        if outcome is None or not measured(outcome):
             return ""
         return f"{outcome.repaired:.0f}" if outcome.repaired is not None else f"> {self.cap:g}"
 
@@ -119,6 +124,11 @@ class Figures:
             for name, entry in self.listed.items()
             if not self.verdict(name)[0]
         ]
+
+
+def measured(outcome: Outcome | None) -> bool:
+    """Whether the fault was there."""
+    return outcome is not None and not outcome.trouble
 
 
 def write(found: Figures, seed: int, load: float, commit: str) -> None:

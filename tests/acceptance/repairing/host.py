@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from odin_lab.gpus import SCENARIO, Gpus, uuid
 
-from repairing.fault import NOTES, Injection
+from repairing.fault import JOURNAL, NOTES, Injection
 from repairing.pods import ANSWERS
 
 # Any answer will do, also one that refuses: what hangs gives none.
 SPEAKS = "curl --silent --insecure --max-time 2 --output /dev/null"
-JOURNAL = "/var/log/journal"
+DIRECTORY = "/var/log/journal"
 
 
 def _hangs(
@@ -34,8 +34,8 @@ def _main_process(unit: str) -> str:
 
 def _journal() -> Injection:
     """journald bounds itself by the size of its disk; here it may have nearly all of it."""
-    image, device = "/var/local/journal.img", "/dev/journal"
-    free = f"df --output=pcent {JOURNAL} | tail -n 1 | tr -dc 0-9"
+    image, device = "/var/local/journal.img", JOURNAL
+    used = f"df --output=pcent {DIRECTORY} | tail -n 1 | tr -dc 0-9"
     return Injection(
         "journal-fills-disk",
         prepare=(
@@ -45,8 +45,8 @@ def _journal() -> Injection:
             # Found on the host's kernel, named for the machine alone; detached as soon
             # as it is mounted, which ends it with the mount.
             f" && n=$(losetup -f | tr -dc 0-9) && mknod -m 600 {device} b 7 $n"
-            f" && losetup {device} {image} && mkdir -p {JOURNAL}"
-            f" && mount {device} {JOURNAL} && losetup -d {device}"
+            f" && losetup {device} {image} && mkdir -p {DIRECTORY}"
+            f" && mount {device} {DIRECTORY} && losetup -d {device}"
             " && printf '[Journal]\\nStorage=persistent\\nSystemMaxUse=1G\\nSystemKeepFree=1M\\n"
             "SystemMaxFileSize=8M\\nRateLimitIntervalSec=0\\nCompress=no\\n'"
             " > /etc/systemd/journald.conf.d/zz-repairing.conf"
@@ -54,10 +54,10 @@ def _journal() -> Injection:
         ),
         inject=(
             f"line=$(head -c 3000 /dev/zero | tr '\\0' x);"
-            f" while [ $({free}) -lt 90 ]; do"
+            f" while [ $({used}) -lt 90 ]; do"
             ' seq 500 | sed "s/$/ $line/" | systemd-cat -t repairing; journalctl --sync; done'
         ),
-        works=f"[ $({free}) -lt 85 ]",
+        works=f"[ $({used}) -lt 85 ]",
         undo="journalctl --rotate --vacuum-size=16M",
         seen=f'instance_device:node_filesystem_available:ratio{{device="{device}"}} > 0.5',
         labels=f'severity="warning", device="{device}"',

@@ -11,6 +11,7 @@ from repairing.fault import NOTES, Injection
 ANSWERS = "curl --silent --fail --max-time 2 --output /dev/null"
 BACK_OFFS = 6
 """How often a container is killed: then Kubernetes waits for nearly three minutes."""
+RUNS = 15  # seconds before each of them
 FILLED = 97  # per cent of a container's limit; the alert is about 95
 
 WORKLOAD = f"""
@@ -45,13 +46,14 @@ spec:
   ports: [{{port: 8080}}]
 """
 
-# Kills the container of one pod as soon as it runs, so many times, and no more
-# once that pod is gone: what was wrong was wrong with this pod.
-KILLER = """
+# Kills the container of one pod each time it runs, so many times, and no more once
+# that pod is gone: what was wrong was wrong with this pod. It may run for a little
+# first: a container that ends at once is another trouble (PodWithoutContainer).
+KILLER = f"""
 uid=$1 process=$2 left=$3
 while [ "$left" -gt 0 ] && [ -d "/var/lib/kubelet/pods/$uid" ]; do
   for pid in $(pgrep -x "$process"); do
-    if grep -q "pod$uid" "/proc/$pid/cgroup"; then
+    if grep -q "pod$uid" "/proc/$pid/cgroup" && [ "$(ps -o etimes= -p "$pid")" -ge {RUNS} ]; then
       kill -KILL "$pid" && left=$((left - 1))
     fi
   done

@@ -24,8 +24,8 @@ RESOLVES = 480  # seconds after the last repair for an alert to end: rates of 5 
 MISSING = "WatchdogMissing"
 
 
-class NotBrought(Exception):
-    """A fault could not be brought about, so nothing was measured."""
+class NotWell(Exception):
+    """A machine is not as it must be before a fault or after it."""
 
 
 @dataclass
@@ -39,6 +39,8 @@ class Outcome:
     fired: float | None = None
     """Seconds until its alert; none where it did not fire."""
     resolved: bool = False
+    trouble: str = ""
+    """Why nothing was measured."""
     remedies: list[dict] = field(default_factory=list)
 
     @property
@@ -72,18 +74,8 @@ class Watched:
             machine.succeed(f"mkdir -p {NOTES}", injection.prepare)
         for _, injection in order:
             self._well(injection, f"before {injection.name}")
-        begun: dict[str, float] = {}
-        for _, injection in order:
-            status, text = machine.execute(injection.inject)
-            begun[injection.name] = time.monotonic()
-            self.outcomes[injection.name] = Outcome(time.time())
-            if status != 0:
-                raise NotBrought(f"{injection.name}: exit status {status}: {text}")
         with ThreadPoolExecutor(len(order)) as pool:
-            tasks = [
-                pool.submit(self._watch, listed, injection, begun[injection.name])
-                for listed, injection in order
-            ]
+            tasks = [pool.submit(self._watch, *each, self._bring(each[1])) for each in order]
         for task in tasks:
             task.result()
         for _, injection in order:
@@ -91,13 +83,23 @@ class Watched:
         for _, injection in order:
             self._well(injection, f"after {injection.name}")
 
+    def _bring(self, injection: Injection) -> float:
+        """Brings a fault about; since when it is there."""
+        status, text = self.box.machine.execute(injection.inject)
+        self.outcomes[injection.name] = outcome = Outcome(time.time())
+        if status != 0:
+            outcome.trouble = f"it could not be brought about: exit status {status}: {text.strip()}"
+        return time.monotonic()
+
     def _watch(self, listed: Listed, injection: Injection, begun: float) -> None:
         outcome = self.outcomes[injection.name]
-        outcome.repaired = self._repaired(listed, injection, begun)
+        if not outcome.trouble:
+            outcome.repaired = self._repaired(listed, injection, begun)
         self.last_repair = time.monotonic()
         if self.remedies:
             outcome.remedies = self._attempts(listed, injection)
         told = f"{outcome.repaired:.0f} s" if outcome.repaired is not None else "not repaired"
+        told = outcome.trouble or told
         side = "with ODIN" if self.remedies else "alone"
         done = ", ".join(f"{one['action']}: {one['result']}" for one in outcome.remedies)
         say(f"{injection.name} {side}: {told} {done}")
@@ -113,7 +115,8 @@ class Watched:
                 if good == STEADY:
                     return first - begun
             elif now - begun > TAKES:
-                raise NotBrought(f"{injection.name}: all works as before")
+                self.outcomes[injection.name].trouble = "all went on as before"
+                return None
             if self.remedies and injection.incurable and self._given_up(listed, injection):
                 return None
             self.stop.wait(EVERY)
@@ -135,7 +138,7 @@ class Watched:
         deadline = time.monotonic() + PREPARED
         while not (self._works(injection) and self._asked(injection.seen)):
             if time.monotonic() > deadline or self.stop.is_set():
-                raise NotBrought(f"{when}: it does not work, or Prometheus does not see that")
+                raise NotWell(f"{when}: it does not work, or Prometheus does not see that")
             time.sleep(1)
 
     def _asked(self, query: str) -> list[dict]:

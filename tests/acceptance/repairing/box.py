@@ -30,7 +30,7 @@ actions = [
 ]
 dry-run = false
 after = "{AFTER}s"
-cool-down = "1m"
+cool-down = "5m"
 # One fault after the other, where a box has one in months.
 maximum-an-hour = 60
 namespaces = ["monitoring", "monitoring-host", "kube-system", "workloads"]

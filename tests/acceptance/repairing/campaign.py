@@ -16,31 +16,31 @@ from repairing.fault import Injection, listed
 from repairing.watch import Outcome, Watched
 
 # With remedies: what reports a fault, or carries out its remedy, must not be the
-# victim of another one of the group.
+# victim of another one of the group. The three of K3s, which one restart mends, are
+# as far apart as the unit cools down.
 WITH_ODIN = (
-    (
-        *("exporter-hangs", "workload-hangs", "dns-hangs", "loki-hangs"),
-        *("gpu-exporter-hangs", "backup-fails"),
-    ),
-    ("stack-leaks-memory", "journal-fills-disk", "collector-hangs", "gpu-lost"),
-    ("container-in-backoff",),
-    ("alertmanager-hangs",),
-    ("prometheus-hangs",),
     ("kubelet-hangs",),
+    (
+        *("exporter-hangs", "workload-hangs", "dns-hangs", "loki-hangs", "gpu-exporter-hangs"),
+        *("backup-fails", "container-in-backoff"),
+    ),
+    ("alertmanager-hangs",),
     ("apiserver-hangs",),
+    ("stack-leaks-memory", "journal-fills-disk", "collector-hangs", "gpu-lost"),
     ("datastore-hangs",),
+    ("prometheus-hangs",),
     ("apply-fails",),
 )
-# Alone: no fault may keep Kubernetes or systemd from repairing another one. Nothing
-# looks after the parts of K3s, so those three may hang together.
+# Alone: no fault may keep Kubernetes or systemd from repairing another one. The
+# kubelet restarts containers without an API server. Nothing looks after the parts
+# of K3s, so those three may hang together.
 ALONE = (
     (
         *("exporter-hangs", "workload-hangs", "dns-hangs", "collector-hangs", "loki-hangs"),
         *("prometheus-hangs", "stack-leaks-memory", "journal-fills-disk"),
         *("gpu-exporter-hangs", "gpu-lost", "backup-fails"),
     ),
-    ("alertmanager-hangs", "container-in-backoff"),
-    ("apply-fails",),
+    ("alertmanager-hangs", "container-in-backoff", "apply-fails"),
     ("kubelet-hangs", "apiserver-hangs", "datastore-hangs"),
 )
 SIDES = {"odin": (WITH_ODIN, boxes.ODIN), "alone": (ALONE, boxes.ALONE)}

@@ -34,7 +34,7 @@ def _apply() -> Injection:
     # Another bundle in the place of the old one, as an upgrade leaves it.
     seal = (
         f"cd {BUNDLE} && find . -type f ! -name SHA256SUMS -printf '%P\\n' | LC_ALL=C sort"
-        " | xargs sha256sum > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS"
+        f" | xargs sha256sum > {NOTES}/sums && mv {NOTES}/sums SHA256SUMS"
     )
     return Injection(
         "apply-fails",

@@ -91,9 +91,10 @@ impl Alertmanager {
         Ok(self.cluster.service_json(SERVICE, "/api/v2/alerts").await?)
     }
 
-    /// Where it listens inside the cluster.
-    pub(crate) async fn address(&self) -> Result<SocketAddr> {
-        Ok(self.cluster.service_address(SERVICE).await?)
+    /// Where its pods listen. The Service's own address leads nowhere while
+    /// their node is not called ready, which may be what an alert is about.
+    pub(crate) async fn pods(&self) -> Result<Vec<SocketAddr>> {
+        Ok(self.cluster.service_endpoints(SERVICE).await?)
     }
 
     /// Raises alerts, or resolves those that end now.

@@ -70,8 +70,8 @@ struct Keeper<'a> {
     records: Records,
     declared: AlertRemediation,
     node: String,
-    /// Where Alertmanager was found.
-    address: Option<SocketAddr>,
+    /// Where Alertmanager's pods were when it was asked last.
+    pods: Vec<SocketAddr>,
     lease: Option<Lease>,
     watch: Watch,
     /// None until the file was read.
@@ -88,7 +88,7 @@ impl<'a> Keeper<'a> {
             declared,
             // As K3s forms it.
             node: rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
-            address: None,
+            pods: Vec::new(),
             lease: None,
             watch: Watch::default(),
             attempts: None,
@@ -118,29 +118,26 @@ impl<'a> Keeper<'a> {
         self.act(&cluster, &alerts, leads, &now).await
     }
 
-    /// The alerts, and whether this server acts for the cluster. While the API
-    /// server does not answer, which may be what an alert is about, it does
-    /// not, and Alertmanager is asked where it was before.
+    /// The alerts, and whether this server acts for the cluster. It does not
+    /// while the way by the API server leads nowhere, which may be what an alert
+    /// is about: then Alertmanager's pods are asked where they were before.
     async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool)> {
         let alertmanager = Alertmanager::of(cluster);
-        match (alertmanager.alerts().await, self.address) {
-            (Ok(alerts), known) => {
-                if known.is_none() {
-                    self.address = alertmanager.address().await.ok();
+        let error = match alertmanager.alerts().await {
+            Ok(alerts) => {
+                if let Ok(pods) = alertmanager.pods().await {
+                    self.pods = pods;
                 }
-                let leads = self.leads(cluster).await;
-                Ok((alerts, leads))
+                return Ok((alerts, self.leads(cluster).await));
             }
-            (Err(error), Some(address)) => match alerts_at(address).await {
-                Ok(alerts) => Ok((alerts, false)),
-                Err(_) => {
-                    // Another Service may have another address.
-                    self.address = None;
-                    Err(error)
-                }
-            },
-            (Err(error), None) => Err(error),
+            Err(error) => error,
+        };
+        for pod in &self.pods {
+            if let Ok(alerts) = alerts_at(*pod).await {
+                return Ok((alerts, false));
+            }
         }
+        Err(error)
     }
 
     /// Whether this server acts for the cluster.

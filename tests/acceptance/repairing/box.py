@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,12 +108,12 @@ def come_up(box: Box) -> None:
     )
 
 
-def attempts(box: Box, since: float, alerts: Sequence[str], target: str) -> list[dict]:
-    """What ODIN recorded of its remedies for an alert, the last word on each."""
+def attempts(box: Box, since: float, target: str) -> list[dict]:
+    """What ODIN recorded of its remedies for a target, the last word on each."""
     text = box.machine.execute("cat /var/lib/odin/history/remedies.jsonl 2>/dev/null")[1]
     after = box.machine.succeed(f"date -u -d @{since:.0f} +%FT%TZ").strip()
     latest: dict[tuple[str, str], dict] = {}
     for line in map(json.loads, text.splitlines()):
-        if line["alert"] in alerts and line["target"].startswith(target) and line["time"] >= after:
+        if line["target"].startswith(target) and line["time"] >= after:
             latest[line["fingerprint"], line["time"]] = line
     return list(latest.values())

@@ -43,11 +43,15 @@ class Figures:
         if outcome.repaired is None:
             reasons = outcome.refusals() or [f"not repaired within {self.cap:g} s"]
             return False, f"not resolved: {'; '.join(reasons)}"
-        if outcome.fired is None:
-            return False, "repaired, its alert did not fire"
+        if not outcome.by_odin and outcome.fired is None:
+            return False, "repaired by Kubernetes, its alert did not fire"
         if not outcome.resolved:
             return False, "repaired, its alert fires on"
-        return True, f"resolved by {'ODIN' if outcome.by_odin else 'Kubernetes'}"
+        if not outcome.by_odin:
+            return True, "resolved by Kubernetes"
+        # What came first; the alert of the list had nothing to tell any more.
+        others = {each["alert"] for each in outcome.remedies} - {entry.alert}
+        return True, "resolved by ODIN" + "".join(f", for {other}" for other in sorted(others))
 
     def times(self) -> tuple[list[float], list[float]]:
         """Seconds of both machines, of the faults that both had."""

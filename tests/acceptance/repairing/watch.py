@@ -20,8 +20,6 @@ STEADY = 3  # looks in a row that must find it working
 TAKES = 30  # seconds within which a fault must show
 PREPARED = 300  # seconds until all is well before a fault, and again after it
 RESOLVES = 480  # seconds after the last repair for an alert to end: rates of 5 minutes
-# The supervisor's own name for a Watchdog that does not come.
-MISSING = "WatchdogMissing"
 
 
 class NotWell(Exception):
@@ -75,7 +73,7 @@ class Watched:
         for _, injection in order:
             self._well(injection, f"before {injection.name}")
         with ThreadPoolExecutor(len(order)) as pool:
-            tasks = [pool.submit(self._watch, *each, self._bring(each[1])) for each in order]
+            tasks = [pool.submit(self._watch, each, self._bring(each)) for _, each in order]
         for task in tasks:
             task.result()
         for _, injection in order:
@@ -91,20 +89,20 @@ class Watched:
             outcome.trouble = f"it could not be brought about: exit status {status}: {text.strip()}"
         return time.monotonic()
 
-    def _watch(self, listed: Listed, injection: Injection, begun: float) -> None:
+    def _watch(self, injection: Injection, begun: float) -> None:
         outcome = self.outcomes[injection.name]
         if not outcome.trouble:
-            outcome.repaired = self._repaired(listed, injection, begun)
+            outcome.repaired = self._repaired(injection, begun)
         self.last_repair = time.monotonic()
         if self.remedies:
-            outcome.remedies = self._attempts(listed, injection)
+            outcome.remedies = self._attempts(injection)
         told = f"{outcome.repaired:.0f} s" if outcome.repaired is not None else "not repaired"
         told = outcome.trouble or told
         side = "with ODIN" if self.remedies else "alone"
         done = ", ".join(f"{one['action']}: {one['result']}" for one in outcome.remedies)
         say(f"{injection.name} {side}: {told} {done}")
 
-    def _repaired(self, listed: Listed, injection: Injection, begun: float) -> float | None:
+    def _repaired(self, injection: Injection, begun: float) -> float | None:
         broken, good, first = False, 0, 0.0
         while (now := time.monotonic()) - begun < self.cap and not self.stop.is_set():
             if not self._works(injection):
@@ -117,19 +115,19 @@ class Watched:
             elif now - begun > TAKES:
                 self.outcomes[injection.name].trouble = "all went on as before"
                 return None
-            if self.remedies and injection.incurable and self._given_up(listed, injection):
+            if self.remedies and injection.incurable and self._given_up(injection):
                 return None
             self.stop.wait(EVERY)
         return None
 
-    def _given_up(self, listed: Listed, injection: Injection) -> bool:
+    def _given_up(self, injection: Injection) -> bool:
         """Whether its remedy is over; a fault it cannot mend is there for good."""
-        attempts = self._attempts(listed, injection)
+        attempts = self._attempts(injection)
         return any(isinstance(one["result"], dict) or one["result"] == "done" for one in attempts)
 
-    def _attempts(self, listed: Listed, injection: Injection) -> list[dict]:
+    def _attempts(self, injection: Injection) -> list[dict]:
         since = self.outcomes[injection.name].since
-        return boxes.attempts(self.box, since, (listed.alert, MISSING), injection.target)
+        return boxes.attempts(self.box, since, injection.target)
 
     def _works(self, injection: Injection) -> bool:
         return self.box.machine.execute(f"{{ {injection.works}; }} 2>/dev/null", timeout=8)[0] == 0
@@ -164,16 +162,18 @@ class Watched:
             found = self._asked(began)
             outcome.fired = float(found[0]["value"][1]) - outcome.since if found else None
             over = f"absent(ALERTS{{{labels}}})"
-        if outcome.fired is None or outcome.repaired is None:
+        if outcome.fired is None:
+            over = "vector(1)"
+        if outcome.repaired is None:
             return
         # ODIN believes it only when the alert stayed away for a while.
         outcome.resolved = self._until(lambda: bool(self._asked(over))) and self._until(
-            lambda: self._told(outcome, listed, injection)
+            lambda: self._told(outcome, injection)
         )
 
-    def _told(self, outcome: Outcome, listed: Listed, injection: Injection) -> bool:
+    def _told(self, outcome: Outcome, injection: Injection) -> bool:
         """Whether ODIN has recorded that the alert resolved, where it did something."""
-        outcome.remedies = self._attempts(listed, injection)
+        outcome.remedies = self._attempts(injection)
         results = [each["result"] for each in outcome.remedies]
         return not results or "resolved" in results
 

@@ -38,7 +38,7 @@ def _apply() -> Injection:
     )
     return Injection(
         "apply-fails",
-        prepare=f"touch {note}",
+        prepare=f"touch {note} && odin apply --yes",
         inject=(
             "systemctl stop k3s-apiserver.service;"
             f" sed -i '0,/^  labels:$/s//  labels:\\n    {LABEL}: again/' {SERVICE} && ({seal});"

@@ -41,7 +41,7 @@ class Figures:
         if outcome.trouble:
             return False, f"not measured: {outcome.trouble}"
         if outcome.repaired is None:
-            reasons = outcome.refusals() or [f"not repaired within {self.cap:g} s"]
+            reasons = [*outcome.refusals(), outcome.incurable or f"not within {self.cap:g} s"]
             return False, f"not resolved: {'; '.join(reasons)}"
         if not outcome.by_odin and outcome.fired is None:
             return False, "repaired by Kubernetes, its alert did not fire"

@@ -39,6 +39,8 @@ class Outcome:
     resolved: bool = False
     trouble: str = ""
     """Why nothing was measured."""
+    incurable: str = ""
+    """Why it was not waited for any longer once its remedy was over."""
     remedies: list[dict] = field(default_factory=list)
 
     @property
@@ -116,6 +118,7 @@ class Watched:
                 self.outcomes[injection.name].trouble = "all went on as before"
                 return None
             if self.remedies and injection.incurable and self._given_up(injection):
+                self.outcomes[injection.name].incurable = injection.incurable
                 return None
             self.stop.wait(EVERY)
         return None

@@ -18,12 +18,13 @@ from repairing.fault import NOTES, Injection, Listed
 EVERY = 2  # seconds between two looks
 STEADY = 3  # looks in a row that must find it working
 TAKES = 30  # seconds within which a fault must show
-PREPARED = 300  # seconds until all is well before a fault, and again after it
+PREPARED = 300  # seconds until all is well before a fault
+REPEATED = 60  # seconds after which Prometheus tells an alert again
 RESOLVES = 480  # seconds after the last repair for an alert to end: rates of 5 minutes
 
 
 class NotWell(Exception):
-    """A machine is not as it must be before a fault or after it."""
+    """A machine is not as it must be before a fault."""
 
 
 @dataclass
@@ -67,21 +68,33 @@ class Watched:
 
     def group(self, faults: Sequence[tuple[Listed, Injection]], chance: random.Random) -> None:
         """Brings about, together, faults that do not touch each other."""
-        machine = self.box.machine
-        order = list(faults)
+        order = [injection for _, injection in faults]
         chance.shuffle(order)
-        for _, injection in order:
-            machine.succeed(f"mkdir -p {NOTES}", injection.prepare)
-        for _, injection in order:
-            self._well(injection, f"before {injection.name}")
+        try:
+            self._prepare(order)
+        except (NotWell, RequestedAssertionFailed) as error:
+            # The others go on: what is lost here is told as not measured.
+            say(str(error))
+            for each in order:
+                self.outcomes[each.name] = Outcome(time.time(), trouble="its machine was not well")
+            return
         with ThreadPoolExecutor(len(order)) as pool:
-            tasks = [pool.submit(self._watch, each, self._bring(each)) for _, each in order]
+            tasks = [pool.submit(self._watch, each, self._bring(each)) for each in order]
         for task in tasks:
             task.result()
-        for _, injection in order:
-            machine.execute(injection.undo)
-        for _, injection in order:
-            self._well(injection, f"after {injection.name}")
+        for each in order:
+            self.box.machine.execute(each.undo)
+
+    def _prepare(self, order: Sequence[Injection]) -> None:
+        """Waits until all is well and watched."""
+        for each in order:
+            self.box.machine.succeed(f"mkdir -p {NOTES}", each.prepare)
+        for each in order:
+            deadline = time.monotonic() + PREPARED
+            while not (self._works(each) and self._asked(each.seen)):
+                if time.monotonic() > deadline or self.stop.is_set():
+                    raise NotWell(f"before {each.name}: it does not work, or is not watched")
+                time.sleep(1)
 
     def _bring(self, injection: Injection) -> float:
         """Brings a fault about; since when it is there."""
@@ -135,13 +148,6 @@ class Watched:
     def _works(self, injection: Injection) -> bool:
         return self.box.machine.execute(f"{{ {injection.works}; }} 2>/dev/null", timeout=8)[0] == 0
 
-    def _well(self, injection: Injection, when: str) -> None:
-        deadline = time.monotonic() + PREPARED
-        while not (self._works(injection) and self._asked(injection.seen)):
-            if time.monotonic() > deadline or self.stop.is_set():
-                raise NotWell(f"{when}: it does not work, or Prometheus does not see that")
-            time.sleep(1)
-
     def _asked(self, query: str) -> list[dict]:
         """What Prometheus answers; nothing while it does not."""
         try:
@@ -167,7 +173,7 @@ class Watched:
             over = f"absent(ALERTS{{{labels}}})"
         if outcome.fired is None:
             over = "vector(1)"
-        if outcome.repaired is None:
+        if outcome.trouble or outcome.repaired is None:
             return
         # ODIN believes it only when the alert stayed away for a while.
         outcome.resolved = self._until(lambda: bool(self._asked(over))) and self._until(
@@ -189,9 +195,9 @@ class Watched:
         return True
 
     def _silence(self, listed: Listed, span: str) -> float | None:
-        """Seconds after which whoever hears this alert every minute misses it."""
+        """Seconds after which whoever hears this alert again and again misses it."""
         labels = f'alertname="{listed.alert}", alertstate="firing"'
         # Samples as they were written, one each evaluation of five seconds.
         told = self._asked(f"count_over_time(ALERTS{{{labels}}}[{span}])")
         silent = float(span[:-1]) - 5 * float(told[0]["value"][1]) if told else 0
-        return 60.0 if silent >= 60 else None
+        return REPEATED if silent >= REPEATED else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from repairing.fault import NOTES, Injection
+from repairing.pods import API
 
 REPOSITORY = "/mnt/backup/repository"
 BUNDLE = "/etc/odin/bundle"
@@ -46,8 +47,8 @@ def _apply() -> Injection:
             f" systemctl start k3s-apiserver.service; echo again > {note}; [ $status -ne 0 ]"
         ),
         works=(
-            "label=$(timeout 4 kubectl -n monitoring get service prometheus"
-            f' -o jsonpath={{.metadata.labels.{LABEL}}}) && [ "$label" = "$(cat {note})" ]'
+            f"label=$({API}/api/v1/namespaces/monitoring/services/prometheus"
+            f' | jq -r \'.metadata.labels.{LABEL} // empty\') && [ "$label" = "$(cat {note})" ]'
         ),
         undo="odin apply --yes",
         seen='odin_operation_last_succeeded{job="odin", operation="apply"} == 1',

@@ -39,7 +39,7 @@ def _journal() -> Injection:
     return Injection(
         "journal-fills-disk",
         prepare=(
-            "mkdir -p /var/local /etc/systemd/journald.conf.d"
+            f"mountpoint --quiet {DIRECTORY} || {{ mkdir -p /var/local /etc/systemd/journald.conf.d"
             f" && truncate -s 128M {image} && mkfs.ext4 -q -m 0 {image}"
             " && { [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237; }"
             # Found on the host's kernel, named for the machine alone; detached as soon
@@ -50,7 +50,7 @@ def _journal() -> Injection:
             " && printf '[Journal]\\nStorage=persistent\\nSystemMaxUse=1G\\nSystemKeepFree=1M\\n"
             "SystemMaxFileSize=8M\\nRateLimitIntervalSec=0\\nCompress=no\\n'"
             " > /etc/systemd/journald.conf.d/zz-repairing.conf"
-            " && systemctl restart systemd-journald.service && journalctl --flush"
+            " && systemctl restart systemd-journald.service && journalctl --flush; }"
         ),
         inject=(
             f"line=$(head -c 3000 /dev/zero | tr '\\0' x);"

@@ -179,6 +179,12 @@ SUITES = {
             environment=LAB_PATH,
         ),
         Suite(
+            "repair",
+            (PYTHON, "tests/acceptance/repair.py", "--seed", "1", "--record"),
+            "check",
+            environment=LAB_PATH,
+        ),
+        Suite(
             "upgrades",
             (PYTHON, "tests/acceptance/upgrades.py", "--record"),
             "pytest",

@@ -49,10 +49,12 @@ def build_bundle(
     output: Path,
     say: Callable[[str], None] = print,
     without: Collection[str] = (),
+    change: Callable[[Path], None] = lambda sources: None,
 ) -> Path:
     """Renders an overlay of the repository's manifests into `output`.
 
     Components named in `without`, which no other comes after, are left out.
+    `change` may change the manifests, which are a copy.
     """
     tools.build(["kubernetes", "helm"], say)
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,6 +63,7 @@ def build_bundle(
         shutil.copytree(paths.REPOSITORY / "manifests", sources, symlinks=True)
         declaration = sources / "bundle.toml"
         declaration.write_text(_without(declaration.read_text(), without))
+        change(sources)
         command = [
             *(binary(), "bundle", "build", sources / "overlays" / overlay),
             *("--output", output),

@@ -7,12 +7,13 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use http::Method;
+use kube::api::ListParams;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Cluster, Failure, Resource};
 use crate::Error;
-use crate::object::ObjectKey;
+use crate::object::{Gvk, ObjectKey};
 
 /// A named port of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +115,20 @@ impl Cluster {
         }
     }
 
+    /// Addresses of the pods behind the Service, also of those that Kubernetes
+    /// sends nothing to, because they or their node are not called ready.
+    ///
+    /// # Errors
+    /// When its endpoints cannot be listed.
+    pub async fn service_endpoints(&self, service: Service<'_>) -> Result<Vec<SocketAddr>, Error> {
+        let slices = Resource::new(Gvk::new("discovery.k8s.io/v1", "EndpointSlice"), "endpointslices", true);
+        let its = ListParams::default().labels(&format!("kubernetes.io/service-name={}", service.name));
+        let found = self.list_by(&slices, Some(service.namespace), &its).await.map_err(|failure| {
+            failure.into_error(&format!("list the endpoints of the Service {service}"), self)
+        })?;
+        Ok(found.iter().flat_map(|slice| addresses(slice, service.port)).collect())
+    }
+
     async fn service_call(
         &self,
         service: Service<'_>,
@@ -134,6 +149,15 @@ impl Cluster {
     }
 }
 
+fn addresses(slice: &Value, port: &str) -> Vec<SocketAddr> {
+    let entries = |key: &str| slice[key].as_array().cloned().unwrap_or_default();
+    let named = entries("ports").into_iter().find(|one| one["name"] == port);
+    let Some(port) = named.and_then(|one| u16::try_from(one["port"].as_u64()?).ok()) else { return vec![] };
+    let endpoints = entries("endpoints");
+    let found = endpoints.iter().filter_map(|one| one["addresses"].as_array()).flatten();
+    found.filter_map(|ip| Some(SocketAddr::new(ip.as_str()?.parse().ok()?, port))).collect()
+}
+
 fn misread(service: Service<'_>, path: &str, error: &dyn fmt::Display) -> Error {
     Error::Api {
         action: describe(&Method::GET, service, path),
@@ -146,4 +170,27 @@ fn misread(service: Service<'_>, path: &str, error: &dyn fmt::Display) -> Error 
 fn describe(method: &Method, service: Service<'_>, path: &str) -> String {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     format!("{method} {path} of the Service {service}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_that_is_not_ready_has_an_address_too() {
+        let slice = json!({
+            "endpoints": [
+                {"addresses": ["10.42.0.7"], "conditions": {"ready": false}},
+                {"addresses": ["10.42.0.8"], "conditions": {"ready": true}},
+                {"conditions": {}},
+            ],
+            "ports": [{"name": "other", "port": 1}, {"name": "http", "port": 9093}],
+        });
+        let found: Vec<String> = addresses(&slice, "http").iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["10.42.0.7:9093", "10.42.0.8:9093"]);
+        assert!(addresses(&slice, "none").is_empty());
+        assert!(addresses(&json!({"endpoints": null}), "http").is_empty());
+    }
 }

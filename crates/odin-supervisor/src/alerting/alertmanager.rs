@@ -86,9 +86,10 @@ impl Alertmanager {
         alerts_by(Way::Proxy(&self.cluster)).await
     }
 
-    /// Where it listens inside the cluster.
-    pub(crate) async fn address(&self) -> Result<SocketAddr> {
-        Ok(self.cluster.service_address(SERVICE).await?)
+    /// Where its pods listen. The Service's own address leads nowhere while
+    /// their node is not called ready, which may be what an alert is about.
+    pub(crate) async fn pods(&self) -> Result<Vec<SocketAddr>> {
+        Ok(self.cluster.service_endpoints(SERVICE).await?)
     }
 
     /// Raises alerts, or resolves those that end now.

@@ -1,5 +1,5 @@
-//! Services asked at their address, for when the API server does not answer:
-//! its own machines reach them as long as kube-proxy's rules stand.
+//! Pods asked at their own addresses, for when the API server does not answer or
+//! calls their node not ready: a Service leads nowhere then.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,8 +25,8 @@ const MAXIMUM_BYTES: usize = 32 << 20;
 pub(crate) enum Way<'a> {
     /// Through the API server's proxy.
     Proxy(&'a Cluster),
-    /// Straight to where it was before.
-    Address(SocketAddr),
+    /// Straight to where its pods were before, one after the other.
+    Pods(&'a [SocketAddr]),
 }
 
 impl Way<'_> {
@@ -37,7 +37,20 @@ impl Way<'_> {
     pub(crate) async fn json<T: DeserializeOwned>(self, service: Service<'_>, path: &str) -> Result<T> {
         match self {
             Self::Proxy(cluster) => Ok(cluster.service_json(service, path).await?),
-            Self::Address(address) => json_at(service, address, path).await,
+            Self::Pods(pods) => {
+                let mut failed = Error::Alerting {
+                    action: format!("ask {}", service.name),
+                    reason: "nobody knows where it listens".to_owned(),
+                    hint: "look at its pod: kubectl -n monitoring get pods",
+                };
+                for pod in pods {
+                    match json_at(service, *pod, path).await {
+                        Ok(answer) => return Ok(answer),
+                        Err(error) => failed = error,
+                    }
+                }
+                Err(failed)
+            }
         }
     }
 }
@@ -90,9 +103,12 @@ mod tests {
                 stream.write_all(format!("{head}{body}").as_bytes()).await.expect("an answer");
             }
         });
-        let ask = || Way::Address(address).json::<Vec<Alert>>(SERVICE, "/api/v2/alerts");
+        let pods = [address];
+        let ask = || Way::Pods(&pods).json::<Vec<Alert>>(SERVICE, "/api/v2/alerts");
         assert_eq!(ask().await.expect("alerts").len(), 2);
         assert!(ask().await.expect_err("an error").to_string().contains("500"));
         assert!(ask().await.is_err(), "nobody listens any more");
+        let unknown = Way::Pods(&[]).json::<Vec<Alert>>(SERVICE, "/api/v2/alerts").await;
+        assert!(unknown.expect_err("an error").to_string().contains("nobody knows"));
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod record;
 pub(crate) mod watch;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use odin_model::config::Remedy;
 
@@ -112,10 +113,25 @@ fn unit_name(value: &str) -> Result<String, String> {
 
 /// Whose part an alert is: that of the machine it is about where its remedy
 /// needs that machine, else that of the server which leads.
+///
+/// Some name no machine: the API server's figures are summed up. What is wrong
+/// with them is wrong here, with whoever reads the alert.
 pub(crate) fn is_mine(alert: &Alert, node: &str, leads: bool) -> bool {
     let remedy = alert.annotations.get(ANNOTATION).and_then(|name| name.parse::<Remedy>().ok());
     match remedy {
+        Some(Remedy::RestartUnit) if alert.label("instance").is_empty() => true,
         Some(remedy) if remedy.is_of_the_node() => alert.label("instance") == node,
         _ => leads,
+    }
+}
+
+/// Names the machine as other alerts do, by `node`, where alerts name it by an
+/// address that `is_here` says is its own: no object of the cluster says which
+/// node an API server runs on.
+pub(crate) fn name_the_machine(alerts: &mut [Alert], node: &str, is_here: impl Fn(IpAddr) -> bool) {
+    for instance in alerts.iter_mut().filter_map(|alert| alert.labels.get_mut("instance")) {
+        if instance.parse().is_ok_and(|address: SocketAddr| is_here(address.ip())) {
+            node.clone_into(instance);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! as far as the ruler shows it: labels, annotations and since when are its.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use odin_cluster::Cluster;
@@ -51,9 +52,12 @@ impl Ruler {
         self.service.name
     }
 
-    /// Where it listens inside the cluster; none where it is not there.
-    pub(crate) async fn address(&self, cluster: &Cluster) -> Option<std::net::SocketAddr> {
-        cluster.with_patience(PATIENCE).service_address(self.service).await.ok()
+    /// Where its pods listen.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub(crate) async fn pods(&self, cluster: &Cluster) -> Result<Vec<SocketAddr>> {
+        Ok(cluster.with_patience(PATIENCE).service_endpoints(self.service).await?)
     }
 
     /// What fires there now, by the labels that Alertmanager gets.

@@ -7,7 +7,7 @@
 mod carry_out;
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,9 +22,9 @@ use crate::alerting::alertmanager::{Alert, Alertmanager, alerts_by};
 use crate::alerting::direct::Way;
 use crate::alerting::remediation::confirm::confirm;
 use crate::alerting::remediation::decide::{Act, Policy, decide};
-use crate::alerting::remediation::is_mine;
 use crate::alerting::remediation::record::{Attempt, FILE, Verdict, fold};
 use crate::alerting::remediation::watch::{Gone, Watch};
+use crate::alerting::remediation::{is_mine, name_the_machine};
 use crate::alerting::rulers::{LOKI, PROMETHEUS};
 use crate::operations::STATE_NAMESPACE;
 use crate::records::Records;
@@ -76,8 +76,8 @@ struct Keeper<'a> {
     records: Records,
     declared: AlertRemediation,
     node: String,
-    /// Where Alertmanager and the rulers were found.
-    addresses: Option<Addresses>,
+    /// Where they were when Alertmanager was asked last.
+    pods: Pods,
     lease: Option<Lease>,
     watch: Watch,
     /// None until the file was read.
@@ -88,12 +88,36 @@ struct Keeper<'a> {
     told_error: String,
 }
 
-/// Where Services listen inside the cluster.
+/// Where pods listen that are asked themselves when nothing else leads to them.
+#[derive(Debug, Default)]
+struct Pods {
+    alertmanager: Vec<SocketAddr>,
+    prometheus: Vec<SocketAddr>,
+    loki: Vec<SocketAddr>,
+}
+
+impl Pods {
+    /// Takes note of where they are; what cannot be learned stays as it was.
+    async fn look(&mut self, alertmanager: &Alertmanager, cluster: &Cluster) {
+        if let Ok(pods) = alertmanager.pods().await {
+            self.alertmanager = pods;
+        }
+        if let Ok(pods) = PROMETHEUS.pods(cluster).await {
+            self.prometheus = pods;
+        }
+        if let Ok(pods) = LOKI.pods(cluster).await {
+            self.loki = pods;
+        }
+    }
+}
+
+/// How the stack is reached.
 #[derive(Clone, Copy, Debug)]
-struct Addresses {
-    alertmanager: SocketAddr,
-    prometheus: Option<SocketAddr>,
-    loki: Option<SocketAddr>,
+enum Reach {
+    /// By the API server's proxy.
+    Proxy,
+    /// At its pods.
+    Pods,
 }
 
 impl<'a> Keeper<'a> {
@@ -104,7 +128,7 @@ impl<'a> Keeper<'a> {
             declared,
             // As K3s forms it.
             node: rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
-            addresses: None,
+            pods: Pods::default(),
             lease: None,
             watch: Watch::default(),
             attempts: None,
@@ -125,7 +149,7 @@ impl<'a> Keeper<'a> {
             self.attempts = Some(attempts);
         }
         let cluster = Cluster::prepare(&self.shared.appliance.config.host.kubeconfig, PATIENCE).await?;
-        let (mut alerts, leads, direct) = self.ask(&cluster).await?;
+        let (mut alerts, leads, way) = self.ask(&cluster).await?;
         if alerts.len() > MAXIMUM {
             return Err(too_many());
         }
@@ -133,56 +157,40 @@ impl<'a> Keeper<'a> {
         let gone = self.watch.look(&mut alerts, now.timestamp());
         // What cannot be recorded is tried again; it stops nothing else.
         let ended = self.ended(gone, leads).and(self.overdue(now.timestamp()));
-        let alerts = self.believed(alerts, &cluster, direct).await;
+        let mut alerts = self.believed(alerts, &cluster, way).await;
+        name_the_machine(&mut alerts, &self.node, is_here);
         self.act(&cluster, &alerts, leads, &now).await.and(ended)
     }
 
     /// The alerts, whether this server acts for the cluster, and where to ask
-    /// further. While the API server does not answer, which may be what an alert
-    /// is about, it does not act, and Services are asked where they were before.
-    async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool, Option<Addresses>)> {
+    /// further. While the way by the API server leads nowhere, which may be what
+    /// an alert is about, it does not act, and pods are asked where they were
+    /// before.
+    async fn ask(&mut self, cluster: &Cluster) -> Result<(Vec<Alert>, bool, Reach)> {
         let alertmanager = Alertmanager::of(cluster);
-        match (alertmanager.alerts().await, self.addresses) {
-            (Ok(alerts), known) => {
-                if known.is_none()
-                    && let Ok(alertmanager) = alertmanager.address().await
-                {
-                    let (prometheus, loki) = (PROMETHEUS.address(cluster).await, LOKI.address(cluster).await);
-                    self.addresses = Some(Addresses { alertmanager, prometheus, loki });
-                }
-                let leads = self.leads(cluster).await;
-                Ok((alerts, leads, None))
+        let error = match alertmanager.alerts().await {
+            Ok(alerts) => {
+                self.pods.look(&alertmanager, cluster).await;
+                return Ok((alerts, self.leads(cluster).await, Reach::Proxy));
             }
-            (Err(error), Some(known)) => match alerts_by(Way::Address(known.alertmanager)).await {
-                Ok(alerts) => Ok((alerts, false, Some(known))),
-                Err(_) => {
-                    // Another Service may have another address.
-                    self.addresses = None;
-                    Err(error)
-                }
-            },
-            (Err(error), None) => Err(error),
+            Err(error) => error,
+        };
+        match alerts_by(Way::Pods(&self.pods.alertmanager)).await {
+            Ok(alerts) => Ok((alerts, false, Reach::Pods)),
+            Err(_) => Err(error),
         }
     }
 
     /// The alerts that a rule fires, as the rulers show them, and the one about
     /// the watchdog. A ruler that does not answer fires nothing.
-    async fn believed(
-        &mut self,
-        alerts: Vec<Alert>,
-        cluster: &Cluster,
-        direct: Option<Addresses>,
-    ) -> Vec<Alert> {
-        let way = |address: fn(Addresses) -> Option<SocketAddr>| match direct {
-            None => Some(Way::Proxy(cluster)),
-            Some(known) => address(known).map(Way::Address),
-        };
-        let rulers = [(PROMETHEUS, way(|known| known.prometheus)), (LOKI, way(|known| known.loki))];
-        let ask = rulers.map(|(ruler, way)| async move {
-            match way {
-                Some(way) => ruler.firing(way).await.map_err(|error| error.to_string()),
-                None => Err(format!("nobody knows where {} listens", ruler.name())),
-            }
+    async fn believed(&mut self, alerts: Vec<Alert>, cluster: &Cluster, reach: Reach) -> Vec<Alert> {
+        let rulers = [(PROMETHEUS, &self.pods.prometheus), (LOKI, &self.pods.loki)];
+        let ask = rulers.map(|(ruler, pods)| async move {
+            let way = match reach {
+                Reach::Proxy => Way::Proxy(cluster),
+                Reach::Pods => Way::Pods(pods),
+            };
+            ruler.firing(way).await.map_err(|error| error.to_string())
         });
         let [prometheus, loki] = ask;
         let (believed, doubt) = confirm(alerts, prometheus, loki).await;
@@ -225,7 +233,8 @@ impl<'a> Keeper<'a> {
     /// next look.
     fn ended(&mut self, gone: Vec<Gone>, leads: bool) -> Result<()> {
         let mut failed = Ok(());
-        for gone in gone {
+        for mut gone in gone {
+            name_the_machine(gone.alert.as_mut_slice(), &self.node, is_here);
             if let Err(error) = self.resolved(&gone, leads) {
                 self.watch.keep(gone);
                 failed = Err(error);
@@ -361,6 +370,11 @@ fn too_many() -> Error {
         reason: format!("there are more than {MAXIMUM}"),
         hint: "`odin alerts list` shows them; something raises far too many",
     }
+}
+
+/// Whether an address is one of this machine's: others cannot be bound.
+fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 fn lost() -> Error {

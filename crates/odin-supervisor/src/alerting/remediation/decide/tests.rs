@@ -88,6 +88,31 @@ fn every_remedy_finds_its_target() {
 }
 
 #[test]
+fn an_api_server_is_named_by_an_address_or_not_at_all() {
+    use crate::alerting::remediation::name_the_machine;
+
+    let units = AlertRemediation { units: vec!["k3s.service".to_owned()], ..declared() };
+    let table = [
+        (&[("instance", "10.0.0.1:6443")][..], true),
+        (&[("instance", "10.0.0.2:6443")], false),
+        (&[("instance", "node-2")], false),
+        (&[], true),
+    ];
+    for (instance, mine) in table {
+        let mut labels = vec![("unit", "k3s.service")];
+        labels.extend(instance);
+        let mut alerts = [alert("ApiServerDown", "restart-unit", &labels)];
+        name_the_machine(&mut alerts, "node-1", |address| address.to_string() == "10.0.0.1");
+        // Without an API server nobody leads.
+        let decision = decided(&alerts, &[], &units, false);
+        assert_eq!(!decision.acts.is_empty(), mine, "{instance:?}: {:?}", decision.held);
+    }
+    // What cleans a machine needs to know which.
+    let decision = decided(&[alert("Disk", "clean-journal", &[])], &[], &declared(), true);
+    assert!(decision.acts.is_empty());
+}
+
+#[test]
 fn what_may_not_be_is_held_with_its_reason() {
     let fresh = Alert { starts_at: now().timestamp() - SignedDuration::from_secs(59), ..pod("a") };
     let only = |actions: Vec<Remedy>| AlertRemediation { actions, ..declared() };

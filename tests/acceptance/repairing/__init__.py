@@ -1,0 +1,1 @@
+"""The faults of tests/acceptance/faults.yaml, and how long they take to be repaired."""

@@ -141,3 +141,76 @@ impl Alert {
         self.state != "suppressed" && !matches!(self.severity.as_str(), "none" | "info")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::status::{BundleState, ClusterState, NodeState};
+    use crate::records::SelfTestRecord;
+
+    /// A machine that is well.
+    fn well() -> Report {
+        let node = NodeState {
+            name: "gpu-01".into(),
+            ready: true,
+            reason: String::new(),
+            version: "v1.35.4".into(),
+        };
+        Report {
+            host: "gpu-01".into(),
+            unit: "k3s.service".into(),
+            unit_active: true,
+            cluster: Seen::Known(ClusterState {
+                nodes: vec![node],
+                generation: 1,
+                digest: "same".into(),
+                objects: 1,
+                incomplete: false,
+            }),
+            bundle: Seen::Known(BundleState {
+                digest: "same".into(),
+                overlay: "lab".into(),
+                components: 1,
+                objects: 1,
+            }),
+            suspended: false,
+            undone: None,
+            backup: None,
+            drill: None,
+            self_test: None,
+            upgrade: None,
+            under_way: None,
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_not_well_says_what_is_wrong() {
+        type Spoil = fn(&mut Report);
+        let cases: [(&str, bool, Spoil); 3] = [
+            ("k3s.service is not active", true, |report| report.unit_active = false),
+            ("the delivery of alerts failed: mail: refused", true, |report| {
+                report.self_test = Some(SelfTestRecord {
+                    time: jiff::Timestamp::UNIX_EPOCH,
+                    seconds: 1.0,
+                    passed: false,
+                    findings: vec!["mail: refused".into()],
+                });
+            }),
+            ("is declared and not in force", false, |report| {
+                if let Seen::Known(cluster) = &mut report.cluster {
+                    cluster.digest = "another".into();
+                }
+            }),
+        ];
+        assert!(well().is_well());
+        assert_eq!(of_status(&well(), false), []);
+        for (what, critical, spoil) in cases {
+            let mut report = well();
+            spoil(&mut report);
+            let found = of_status(&report, false);
+            assert!(!report.is_well(), "{what}");
+            assert!(found[0].what.contains(what), "{found:?}");
+            assert_eq!(found[0].critical, critical, "{what}");
+        }
+    }
+}

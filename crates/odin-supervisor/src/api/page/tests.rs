@@ -118,7 +118,7 @@ fn pages() -> BTreeMap<&'static str, String> {
 #[test]
 fn nothing_that_others_wrote_becomes_markup() {
     for (path, html) in pages() {
-        for bad in ["<script>alert", "<img", "\"' onmouseover", "' onmouseover", "\" onmouseover"] {
+        for bad in ["<script>alert", "<img src=x", "\"' onmouseover", "' onmouseover", "\" onmouseover"] {
             assert!(!html.contains(bad), "{path} has {bad}:\n{html}");
         }
         assert!(path == "/runbooks" || html.contains("&#60;script&#62;"), "{path}:\n{html}");

@@ -53,9 +53,9 @@ def _journal() -> Injection:
             " && systemctl restart systemd-journald.service && journalctl --flush; }"
         ),
         inject=(
-            f"line=$(head -c 3000 /dev/zero | tr '\\0' x);"
-            f" while [ $({used}) -lt 90 ]; do"
-            ' seq 500 | sed "s/$/ $line/" | systemd-cat -t repairing; journalctl --sync; done'
+            # The same line twice is kept once.
+            f"while [ $({used}) -lt 90 ]; do head -c 1M /dev/urandom | base64 -w 3000"
+            " | systemd-cat -t repairing; journalctl --sync; done"
         ),
         works=f"[ $({used}) -lt 85 ]",
         undo="journalctl --rotate --vacuum-size=16M",

@@ -45,10 +45,15 @@ RESETS = "/run/resets"
 RESET = f"""#!/bin/sh -e
 {{
   echo "$*"
-  systemctl is-active odin-gpu.service || true
+  systemctl is-active odin-gpu.service nvidia-persistenced.service || true
   kubectl --kubeconfig=/etc/rancher/k3s/k3s.yaml get pod holder --ignore-not-found -o name
 }} >>{RESETS}
 mv /etc/nvml-sim/well.toml {gpus.SCENARIO}
+"""
+
+# Stands for NVIDIA's daemon, which has every GPU open.
+PERSISTENCE = """[Service]
+ExecStart=/bin/sleep infinity
 """
 
 MIXED = """version: v1
@@ -367,6 +372,9 @@ def test_a_gpu_that_needs_it_is_reset_when_its_pod_is_gone(gpu_box: Machine, car
         f"cat >/usr/local/bin/reset-gpu <<'END'\n{RESET}END",
         "chmod +x /usr/local/bin/reset-gpu",
         f"cat >/etc/nvml-sim/well.toml <<'END'\n{cards.scenario()}END",
+        f"cat >/run/systemd/system/nvidia-persistenced.service <<'END'\n{PERSISTENCE}END",
+        "systemctl daemon-reload",
+        "systemctl start nvidia-persistenced.service",
     )
     run_pod(gpu_box, "holder")
     wait_until_running(gpu_box, "holder")
@@ -379,9 +387,10 @@ def test_a_gpu_that_needs_it_is_reset_when_its_pod_is_gone(gpu_box: Machine, car
         gpu_box.wait_until_succeeds(
             "grep -q '\"done\"' /var/lib/odin/history/gpu-resets.jsonl", 120
         )
-        # Its reader was stopped and its pod gone; nothing else was reset.
+        # What had it open was stopped, its pod gone; nothing else was reset.
         met = gpu_box.succeed(f"cat {RESETS}").split()
-        assert met == [f"--id={gpus.uuid(index)}", "inactive"]
+        assert met == [f"--id={gpus.uuid(index)}", "inactive", "inactive"]
+        gpu_box.succeed("systemctl is-active nvidia-persistenced.service")
         wait_for_gpus(gpu_box, COUNT)
         gpu_box.wait_until_succeeds(
             'kubectl get node "$(hostname)" -o json | jq -e \'(.spec.unschedulable | not) and'

@@ -55,7 +55,8 @@ async fn values_of_secrets_appear_nowhere() {
     }
     let entry = changes.entries.iter().find(|entry| entry.object.starts_with("Secret")).expect("there");
     assert_eq!(entry.verb, Verb::Configured);
-    assert!(entry.fields[0].to.as_deref().is_some_and(|to| to.starts_with("sha256:")), "{entry:?}");
+    // Nor as a digest: of a short value that is as good as the value.
+    assert_eq!(entry.fields[0].to.as_deref(), Some("[hidden]"), "{entry:?}");
 
     // It goes when it is no longer declared.
     corner.secrets.clear();

@@ -45,8 +45,9 @@ impl fmt::Display for Health {
 }
 
 /// The driver resets no GPU that a program has open, and reading it is that.
-const RESET: &str = "\na reset: systemctl stop odin-gpu.service; nvidia-smi --gpu-reset --id=UUID; \
-                     systemctl start odin-gpu.service";
+const RESET: &str = "\na reset: systemctl stop odin-gpu nvidia-persistenced; \
+                     nvidia-smi --gpu-reset --id=UUID; \
+                     systemctl start nvidia-persistenced odin-gpu";
 
 fn write_findings(formatter: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result {
     for finding in findings {
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn who_is_told_to_reset_is_told_how() {
-        assert!(with("drain the GPU and reset it").ends_with("systemctl start odin-gpu.service"));
+        assert!(with("drain the GPU and reset it").ends_with("systemctl start nvidia-persistenced odin-gpu"));
         assert!(with("replace the GPU").ends_with("next: replace the GPU"));
     }
 }

@@ -1,13 +1,16 @@
 //! The reset of one GPU.
 //!
-//! The driver resets no GPU that a program has open, so odin-gpu.service is
-//! stopped for it and started again whatever comes of it, also by the next look
-//! or the next supervisor when this one fails or is killed in between. The
+//! The driver resets no GPU that a program has open, so what the appliance itself
+//! has there, odin-gpu.service and NVIDIA's persistence daemon, is stopped for it
+//! and started again whatever comes of it, also by the next look or the next
+//! supervisor when this one fails or is killed in between. The
 //! program runs in a unit of its own, so that a supervisor that ends does not
 //! end it in the middle. That a reset began is on disk before anything is
 //! stopped, and is what counts against the resets of a day.
 
 use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -22,12 +25,16 @@ use crate::{Error, Result};
 
 /// File of what was done, one JSON object a line.
 pub(crate) const FILE: &str = "gpu-resets.jsonl";
-/// There while the reader may be stopped.
+/// There while units may be stopped, and names them, one a line.
 const MARKER: &str = "gpu-reset-begun";
 /// The unit that the program runs in.
 const UNIT: &str = "odin-gpu-reset.service";
-/// The unit that has the GPUs open.
+/// The unit that reads the GPUs: it runs on every machine that has any.
 const READER: &str = "odin-gpu.service";
+/// The unit that keeps the driver's state while nobody else has a GPU open, by
+/// having it open: <https://docs.nvidia.com/deploy/driver-persistence/>. Not
+/// every machine runs it.
+const PERSISTENCE: &str = "nvidia-persistenced.service";
 /// A reset takes seconds; a driver that hangs takes for ever.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Characters of what the program said that are kept.
@@ -121,8 +128,7 @@ impl fmt::Display for Verdict {
 /// reason ends it there.
 ///
 /// # Errors
-/// When the reader does not stop or start, or the state directory cannot be
-/// written.
+/// When a unit does not stop or start, or the state directory cannot be written.
 pub(crate) async fn reset<H>(
     appliance: &Appliance,
     _lock: &Lock,
@@ -133,9 +139,10 @@ where
     H: Future<Output = Option<String>>,
 {
     let marker = appliance.history_dir().join(MARKER);
-    replace_file(&marker, need.uuid.as_bytes())?;
+    let holders = Holders::running();
+    replace_file(&marker, holders.to_string().as_bytes())?;
     Records::of(appliance).append(FILE, &Record::of(need, Verdict::Begun))?;
-    reader(|unit| Systemd.stop(unit)).await?;
+    holders.stop().await?;
     let verdict = match held().await {
         Some(reason) => Verdict::Held(reason),
         None => match run(&command(appliance, &need.uuid)).await {
@@ -143,15 +150,62 @@ where
             Err(reason) => Verdict::Failed(reason),
         },
     };
-    reader(|unit| Systemd.start(unit)).await?;
+    holders.start().await?;
     remove(&marker)?;
     Ok(Record::of(need, verdict))
 }
 
-/// Starts or stops the reader on a thread that may wait for systemd.
-async fn reader(verb: fn(&str) -> Result<()>) -> Result<()> {
-    tokio::task::spawn_blocking(move || verb(READER)).await.map_err(|error| Error::Host {
-        action: format!("start or stop {READER}"),
+/// The units of the appliance that have GPUs open, in the order they are stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Holders(Vec<&'static str>);
+
+impl Holders {
+    /// Those that run. The reader counts as one when it does not: a machine whose
+    /// GPUs are reset is to have it.
+    fn running() -> Self {
+        let persistence = (!Systemd.is_at_rest(PERSISTENCE)).then_some(PERSISTENCE);
+        Self([READER].into_iter().chain(persistence).collect())
+    }
+
+    /// Those that a marker names.
+    fn named(marker: &str) -> Self {
+        let is_named = marker.lines().any(|line| line == PERSISTENCE);
+        Self([READER].into_iter().chain(is_named.then_some(PERSISTENCE)).collect())
+    }
+
+    async fn stop(&self) -> Result<()> {
+        for unit in &self.0 {
+            on_a_thread("stop", unit, |unit| Systemd.stop(unit)).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts all, the last stopped first, also those behind one that does not
+    /// start.
+    async fn start(&self) -> Result<()> {
+        let mut first = Ok(());
+        for unit in self.0.iter().rev() {
+            let started = on_a_thread("start", unit, |unit| Systemd.start(unit)).await;
+            first = first.and(started);
+        }
+        first
+    }
+}
+
+impl fmt::Display for Holders {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join("\n"))
+    }
+}
+
+/// Has systemd do something on a thread that may wait for it.
+async fn on_a_thread(
+    verb: &'static str,
+    unit: &'static str,
+    act: fn(&'static str) -> Result<()>,
+) -> Result<()> {
+    tokio::task::spawn_blocking(move || act(unit)).await.map_err(|error| Error::Host {
+        action: format!("{verb} {unit}"),
         reason: error.to_string(),
         hint: "look at the unit: `systemctl status` names the cause",
     })?
@@ -160,23 +214,25 @@ async fn reader(verb: fn(&str) -> Result<()>) -> Result<()> {
 /// Starts what a reset that was cut off had stopped, once the reset has ended.
 ///
 /// # Errors
-/// When the reset still runs, the reader does not start, or the state directory
-/// cannot be written.
+/// When the reset still runs, a unit does not start, or the state directory
+/// cannot be read or written.
 pub(crate) async fn finish_what_was_cut_off(appliance: &Appliance) -> Result<()> {
-    let marker = appliance.history_dir().join(MARKER);
-    if !marker.exists() {
-        return Ok(());
-    }
+    let path = appliance.history_dir().join(MARKER);
+    let holders = match fs::read(&path) {
+        Ok(marker) => Holders::named(&String::from_utf8_lossy(&marker)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::State { action: "read", path, source }),
+    };
     if !Systemd.is_at_rest(UNIT) {
         return Err(Error::Host {
-            action: format!("start {READER} after the reset of a GPU"),
+            action: "start what was stopped for the reset of a GPU".to_owned(),
             reason: format!("{UNIT} still runs"),
             hint: "wait for it; a driver that does not answer needs a reboot",
         });
     }
-    tracing::warn!("the reset of a GPU was cut off; starting {READER}");
-    reader(|unit| Systemd.start(unit)).await?;
-    remove(&marker)
+    tracing::warn!("the reset of a GPU was cut off; starting {}", holders.0.join(" and "));
+    holders.start().await?;
+    remove(&path)
 }
 
 /// The declared program in a unit of its own.
@@ -211,6 +267,18 @@ async fn run(command: &[String]) -> std::result::Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_marker_names_what_was_stopped() {
+        for units in [vec![READER], vec![READER, PERSISTENCE]] {
+            let holders = Holders(units);
+            assert_eq!(Holders::named(&holders.to_string()), holders);
+        }
+        // Cut off before it was written, or of a version that wrote the GPU.
+        for marker in ["", "GPU-2c3b6f4e"] {
+            assert_eq!(Holders::named(marker), Holders(vec![READER]));
+        }
+    }
 
     #[tokio::test]
     async fn what_the_program_says_is_kept() {

@@ -297,7 +297,8 @@ fn reached_outcome(changes: &[Change], reached: &[Reached]) -> Outcome {
     let gpus = resets.join(",");
     write!(
         text,
-        "MIG mode of GPU {gpus} waits for a reset: stop what has it open (odin-gpu.service too), \
+        "MIG mode of GPU {gpus} waits for a reset: stop what has it open \
+         (`systemctl stop odin-gpu nvidia-persistenced` for what the appliance has there), \
          `nvidia-smi --gpu-reset -i {gpus}` or reboot, then call this again"
     )
     .ok();

@@ -19,26 +19,29 @@
       on86 = pkgs: lib.optionalAttrs (pkgs.stdenv.hostPlatform.system == x86);
       prefixed = prefix: lib.mapAttrs' (name: lib.nameValuePair "${prefix}-${name}");
       partsOf = pkgs: import ./nixos/packages { inherit pkgs; };
-      diskImages = import ./nixos/images {
-        inherit lib;
-        inherit (self) nixosConfigurations;
-      };
+      diskImages = self.lib.images self.nixosConfigurations.server;
     in
     {
       nixosModules.default = ./nixos;
 
-      nixosConfigurations = lib.mapAttrs (
-        _: modules:
-        lib.nixosSystem {
-          modules = modules ++ [
-            self.nixosModules.default
-            {
-              nixpkgs.hostPlatform = x86;
-              _module.args.makeDiskImage = import "${nixpkgs}/nixos/lib/make-disk-image.nix";
-            }
-          ];
-        }
-      ) (import ./nixos/configurations.nix);
+      # For machines of one's own: docs/guides/install.md.
+      lib = {
+        appliance =
+          modules:
+          lib.nixosSystem {
+            modules = modules ++ [
+              self.nixosModules.default
+              ./nixos/images/disk.nix
+              {
+                nixpkgs.hostPlatform = x86;
+                _module.args.makeDiskImage = import "${nixpkgs}/nixos/lib/make-disk-image.nix";
+              }
+            ];
+          };
+        images = machine: import ./nixos/images { inherit lib machine; };
+      };
+
+      nixosConfigurations = lib.mapAttrs (_: self.lib.appliance) (import ./nixos/configurations.nix);
 
       packages = onEach (
         pkgs:

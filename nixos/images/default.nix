@@ -1,8 +1,10 @@
 # What a machine is started from: the disk image, and the two ways to the
 # installer that writes it.
-{ lib, nixosConfigurations }:
+#
+# machine: the configuration that is on them.
+{ lib, machine }:
 let
-  raw = nixosConfigurations.server.config.system.build.images.raw-efi;
+  raw = machine.config.system.build.images.raw-efi;
   # No configuration of the flake: it has no disk of its own, so no system that
   # could be checked, only media.
   installer = lib.nixosSystem {

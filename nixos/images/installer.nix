@@ -1,6 +1,6 @@
 # The ISO: the installer with the disk image on it, at /iso/odin when booted.
 #
-# diskImage: the image of the configuration `server`, handed in by the flake.
+# diskImage: the image of one configuration, handed in by default.nix.
 { diskImage, ... }:
 {
   image.modules.iso-installer = {

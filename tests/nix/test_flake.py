@@ -105,6 +105,18 @@ def test_configurations(library: Path) -> None:
     assert {"server", "server-ha", "agent", "dev"} <= set(checker.configurations())
 
 
+def test_a_machine_of_ones_own_and_its_media(library: Path) -> None:
+    own = f"""
+      let odin = {outputs(library)}; machine = odin.lib.appliance [ {{ odin.enable = true; }} ];
+      in {{
+        modules = builtins.length machine.args.modules;
+        media = builtins.attrNames (odin.lib.images machine);
+      }}
+    """
+    # The owner's module, the appliance, its disk, and the platform.
+    assert tools.evaluate(own) == {"modules": 4, "media": ["iso", "kexec", "raw"]}
+
+
 def test_every_vm_test_is_a_check(library: Path) -> None:
     written = {file.stem for file in (tools.ROOT / "tests" / "vm").glob("*.nix")} - {
         "default",

@@ -12,6 +12,8 @@ from typing import Any
 from odin_nix import tools
 
 MODULES = tools.ROOT / "nixos" / "default.nix"
+# What the flake adds to each configuration.
+DISK = tools.ROOT / "nixos" / "images" / "disk.nix"
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,4 @@ def configurations() -> dict[str, list[Path]]:
     names = tools.evaluate(
         f"builtins.mapAttrs (_: map toString) (import {tools.ROOT}/nixos/configurations.nix)"
     )
-    return {name: [Path(module) for module in modules] for name, modules in names.items()}
+    return {name: [*map(Path, modules), DISK] for name, modules in names.items()}

@@ -123,6 +123,15 @@ def test_pods_of_the_stack_are_admitted(cluster: ApiServer, all_bundles: dict[st
         assert made["spec"]["priority"] == 1000000
 
 
+def test_the_example_of_a_pod_with_a_gpu_is_admitted(cluster: ApiServer) -> None:
+    example = yaml.safe_load((paths.MANIFESTS / "examples/gpu-pod.yaml").read_text())
+    made = create(cluster, example, "--dry-run=server")
+    # Requests of an extended resource are its limits.
+    assert made["spec"]["containers"][0]["resources"]["requests"]["nvidia.com/gpu"] == "1"
+    del example["spec"]["securityContext"]
+    assert "restricted" in refused(cluster, example, "--dry-run=server")
+
+
 def test_pods_that_the_lab_has_not_are_admitted(
     cluster: ApiServer, all_bundles: dict[str, Bundle]
 ) -> None:

@@ -124,7 +124,7 @@ def test_pods_of_the_stack_are_admitted(cluster: ApiServer, all_bundles: dict[st
 
 
 def test_the_example_of_a_pod_with_a_gpu_is_admitted(cluster: ApiServer) -> None:
-    example = yaml.safe_load((paths.MANIFESTS / "examples/gpu-pod.yaml").read_text())
+    example = yaml.safe_load((paths.MANIFESTS / "examples/pods/gpu.yaml").read_text())
     made = create(cluster, example, "--dry-run=server")
     # Requests of an extended resource are its limits.
     assert made["spec"]["containers"][0]["resources"]["requests"]["nvidia.com/gpu"] == "1"

@@ -250,6 +250,18 @@ def test_what_is_said_of_a_node_has_its_instance(bundle: Bundle) -> None:
     assert not re.fullmatch(copied["regex"], "kube_pod_info;box")
 
 
+def test_a_pod_that_asks_to_be_scraped_does_not_speak_as_prometheus(bundle: Bundle) -> None:
+    """Alerts read recorded series by their name alone."""
+    text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]
+    jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    (dropped,) = jobs["pods"]["metric_relabel_configs"]
+    assert (dropped["action"], dropped["source_labels"]) == ("drop", ["__name__"])
+    recorded = [rule["record"] for rule in rules("record", SHIPPED)]
+    for name in ["ALERTS", "ALERTS_FOR_STATE", *recorded]:
+        assert re.fullmatch(dropped["regex"], name), name
+    assert not re.fullmatch(dropped["regex"], "http_requests_total")
+
+
 def test_one_lost_scrape_is_no_alert(bundle: Bundle) -> None:
     """Until the next scrape of the target an alert that it is down only waits."""
     text = bundle.one("ConfigMap", "prometheus", "monitoring")["data"]["prometheus.yml"]

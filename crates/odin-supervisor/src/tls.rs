@@ -62,6 +62,8 @@ impl Authority {
             KeyPair::from_pem(&text).map_err(wrong(&key_file))?
         } else {
             let key = KeyPair::generate().map_err(wrong(&key_file))?;
+            // A certificate of another key would be trusted and never match.
+            crate::records::remove(&certificate_file)?;
             replace_file(&key_file, key.serialize_pem().as_bytes())?;
             key
         };

@@ -66,6 +66,11 @@
               "serviceaccounts/token"
             ];
           }
+          # A review holds the token it is about.
+          {
+            group = "authentication.k8s.io";
+            resources = [ "tokenreviews" ];
+          }
         ];
       }
       # Leases and events are most of the writes and tell nothing.

@@ -46,6 +46,17 @@ in
       '';
     };
 
+    agents = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = ''
+        Whether agents join this one server. It opens the ports that nodes need
+        of each other, on `odin.cluster.interface` or, where that is null,
+        everywhere. With several servers they are open anyway.
+      '';
+    };
+
     address = mkOption {
       type = types.nullOr types.nonEmptyStr;
       default = null;

@@ -4,7 +4,7 @@ let
   cfg = config.odin.network;
   cluster = config.odin.cluster;
   isServer = cluster.role == "server";
-  several = cluster.servers != [ ];
+  several = cluster.servers != [ ] || cluster.agents;
 
   # docs.k3s.io, installation/requirements: inbound rules for nodes. And what
   # Prometheus, which runs on one of them, asks of all: node exporter, GPU metrics.
@@ -14,6 +14,8 @@ let
       10250
     ]
     ++ lib.optional config.odin.gpu.enable config.odin.gpu.metricsPort
+    # Prometheus asks the supervisor, and may run on another node.
+    ++ lib.optional (isServer && config.odin.api.enable) config.odin.api.port
     ++ lib.optionals isServer [
       2379
       2380

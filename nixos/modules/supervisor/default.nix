@@ -72,6 +72,9 @@ in
         cfg.bundle
       ];
     };
+    # odin.service comes after K3s, and has to come when K3s waits without end,
+    # as for a quorum: it is what says so. NixOS sets no limit.
+    systemd.services.k3s.serviceConfig.TimeoutStartSec = lib.mkForce "30min";
     # A switch must not end a running backup or restore; the next job uses the
     # new program by itself.
     systemd.services."odin-job@" = {

@@ -176,7 +176,7 @@ impl Facts {
             let end = Timestamp::now().as_second() / step * step;
             let path = format!(
                 "/api/v1/query_range?query={}&start={}&end={end}&step={CHART_STEP}",
-                encoded(&format!("{{__name__=~\"{names}\"}}")),
+                encoded(&format!("{{__name__=~\"{names}\",job=\"gpu\"}}")),
                 end - i64::from(CHART_SECONDS),
             );
             let matrix: Matrix = self.ask(PROMETHEUS, &path).await?;
@@ -290,7 +290,7 @@ fn rank(alert: &Alert) -> u8 {
 }
 
 /// Sorts the series of an answer by GPU. One value a metric: series of MIG
-/// devices and pods are left to Grafana.
+/// devices are left to Grafana.
 fn by_gpu(matrix: Matrix) -> BTreeMap<String, Series> {
     let mut found: BTreeMap<String, Series> = BTreeMap::new();
     for series in matrix.data.result {
@@ -302,7 +302,11 @@ fn by_gpu(matrix: Matrix) -> BTreeMap<String, Series> {
         }
         let samples = series.values.iter().filter_map(|(time, value)| Some((*time, value.parse().ok()?)));
         let samples: Vec<Sample> = samples.filter(|(_, value): &Sample| value.is_finite()).collect();
-        found.entry(uuid.clone()).or_default().samples.insert(name.clone(), samples);
+        // Which pod has it are labels: of one GPU there is a series for each it had.
+        let known = found.entry(uuid.clone()).or_default().samples.entry(name.clone()).or_default();
+        known.extend(samples);
+        known.sort_by(|one, other| one.0.total_cmp(&other.0));
+        known.dedup_by(|one, other| one.0 == other.0);
     }
     found
 }
@@ -339,6 +343,16 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found["GPU-1"].of("DCGM_FI_DEV_GPU_UTIL"), [(1.0, 10.0), (3.0, 30.0)]);
         assert!(found["GPU-1"].of("DCGM_FI_DEV_GPU_TEMP").is_empty());
+    }
+
+    #[test]
+    fn the_line_of_a_gpu_goes_on_when_another_pod_gets_it() {
+        let text = r#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"DCGM_FI_DEV_GPU_UTIL","UUID":"GPU-1","pod":"b"},"values":[[3,"30"],[4,"40"]]},
+            {"metric":{"__name__":"DCGM_FI_DEV_GPU_UTIL","UUID":"GPU-1"},"values":[[1,"10"],[2,"20"],[3,"30"]]}]}}"#;
+        let found = by_gpu(serde_json::from_str(text).expect("a matrix"));
+        let line = [(1.0, 10.0), (2.0, 20.0), (3.0, 30.0), (4.0, 40.0)];
+        assert_eq!(found["GPU-1"].of("DCGM_FI_DEV_GPU_UTIL"), line);
     }
 
     #[tokio::test]

@@ -85,10 +85,13 @@ pub(crate) async fn carry_out(shared: &Shared, request: Request, observer: Arc<d
         }
         _ => tracing::info!(operation = name, "operation ended"),
     }
-    shared.metrics.operation(
-        name,
-        matches!(&line, Line::Outcome(outcome) if outcome.status != operations::Status::Failed),
-    );
+    // What did not begin says nothing of how such a thing goes; who asked is told.
+    if !matches!(&line, Line::Failure(failure) if failure.busy) {
+        shared.metrics.operation(
+            name,
+            matches!(&line, Line::Outcome(outcome) if outcome.status != operations::Status::Failed),
+        );
+    }
     if changes {
         shared.changed.send_modify(|count| *count += 1);
     }

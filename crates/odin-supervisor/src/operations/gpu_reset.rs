@@ -1,12 +1,12 @@
 //! The reset of one GPU.
 //!
 //! The driver resets no GPU that a program has open, so what the appliance itself
-//! has there, odin-gpu.service and NVIDIA's persistence daemon, is stopped for it
-//! and started again whatever comes of it, also by the next look or the next
-//! supervisor when this one fails or is killed in between. The
-//! program runs in a unit of its own, so that a supervisor that ends does not
-//! end it in the middle. That a reset began is on disk before anything is
-//! stopped, and is what counts against the resets of a day.
+//! has there, odin-gpu.service and NVIDIA's daemons, is stopped for it and started
+//! again whatever comes of it, also by the next look or the next supervisor when
+//! this one fails or is killed in between. The program runs in a unit of its own,
+//! so that a supervisor that ends does not end it in the middle. That a reset
+//! began is on disk before anything is stopped, and is what counts against the
+//! resets of a day.
 
 use std::fmt;
 use std::fs;
@@ -31,10 +31,11 @@ const MARKER: &str = "gpu-reset-begun";
 const UNIT: &str = "odin-gpu-reset.service";
 /// The unit that reads the GPUs: it runs on every machine that has any.
 const READER: &str = "odin-gpu.service";
-/// The unit that keeps the driver's state while nobody else has a GPU open, by
-/// having it open: <https://docs.nvidia.com/deploy/driver-persistence/>. Not
-/// every machine runs it.
-const PERSISTENCE: &str = "nvidia-persistenced.service";
+/// Units that have every GPU open where they run, which is not everywhere: what
+/// keeps the driver's state while nobody else does
+/// (<https://docs.nvidia.com/deploy/driver-persistence/>), and NVIDIA's exporter
+/// with its engine inside.
+const OTHERS: [&str; 2] = ["nvidia-persistenced.service", "dcgm-exporter.service"];
 /// A reset takes seconds; a driver that hangs takes for ever.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Characters of what the program said that are kept.
@@ -163,14 +164,14 @@ impl Holders {
     /// Those that run. The reader counts as one when it does not: a machine whose
     /// GPUs are reset is to have it.
     fn running() -> Self {
-        let persistence = (!Systemd.is_at_rest(PERSISTENCE)).then_some(PERSISTENCE);
-        Self([READER].into_iter().chain(persistence).collect())
+        let others = OTHERS.into_iter().filter(|unit| !Systemd.is_at_rest(unit));
+        Self([READER].into_iter().chain(others).collect())
     }
 
     /// Those that a marker names.
     fn named(marker: &str) -> Self {
-        let is_named = marker.lines().any(|line| line == PERSISTENCE);
-        Self([READER].into_iter().chain(is_named.then_some(PERSISTENCE)).collect())
+        let others = OTHERS.into_iter().filter(|unit| marker.lines().any(|line| line == *unit));
+        Self([READER].into_iter().chain(others).collect())
     }
 
     async fn stop(&self) -> Result<()> {
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_marker_names_what_was_stopped() {
-        for units in [vec![READER], vec![READER, PERSISTENCE]] {
+        for units in [vec![READER], vec![READER, OTHERS[1]], vec![READER, OTHERS[0], OTHERS[1]]] {
             let holders = Holders(units);
             assert_eq!(Holders::named(&holders.to_string()), holders);
         }

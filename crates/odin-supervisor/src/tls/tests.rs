@@ -63,6 +63,17 @@ fn the_authority_stays_and_its_key_is_roots_alone() {
 }
 
 #[test]
+fn an_authority_whose_key_is_gone_is_another_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let first = Authority::at(directory.path()).expect("an authority").certificate().to_owned();
+    fs::remove_file(directory.path().join("ca.key")).expect("removed");
+    let second = Authority::at(directory.path()).expect("another");
+    assert_ne!(second.certificate(), first);
+    let certificate = Certificate::new(second, names(&["odin"]), now()).expect("signed");
+    assert!(trusts(&certificate, "odin", now()));
+}
+
+#[test]
 fn a_certificate_is_made_anew_before_it_ends_when_names_change_and_when_the_clock_goes_back() {
     let directory = tempfile::tempdir().expect("a directory");
     let authority = Authority::at(directory.path()).expect("an authority");

@@ -29,15 +29,15 @@ def test_controllers_work(apiserver: ApiServer) -> None:
     """Garbage collection and namespace deletion, which prune depends on."""
     apiserver.kubectl("create", "namespace", "gone")
     apiserver.kubectl("-n", "gone", "create", "configmap", "inside")
-    apiserver.kubectl("delete", "namespace", "gone", "--timeout=30s")
+    apiserver.kubectl("delete", "namespace", "gone", "--timeout=180s")
     apiserver.kubectl("create", "deployment", "web", "--image=odin.local/busybox:1")
 
     def replica_sets() -> str:
         return apiserver.kubectl("get", "replicasets", "-o", "name").strip()
 
-    process.wait_until(lambda: replica_sets() != "", 30, "the deployment has a replica set")
+    process.wait_until(lambda: replica_sets() != "", 180, "the deployment has a replica set")
     apiserver.kubectl("delete", "deployment", "web")
-    process.wait_until(lambda: replica_sets() == "", 30, "the replica set is collected")
+    process.wait_until(lambda: replica_sets() == "", 180, "the replica set is collected")
 
 
 def test_data_and_address_outlive_an_outage(apiserver: ApiServer) -> None:

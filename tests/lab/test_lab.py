@@ -199,7 +199,7 @@ class TestPower:
 
     def test_power_off_is_quick_and_orderly(self, machine: Machine) -> None:
         before = machine.succeed("cat /proc/sys/kernel/random/boot_id")
-        machine.shutdown(timeout=30)
+        machine.shutdown(timeout=120)
         assert not machine.booted
         machine.start()
         assert machine.succeed("cat /proc/sys/kernel/random/boot_id") != before
@@ -212,7 +212,7 @@ class TestPower:
 
     def test_reboot_from_within(self, machine: Machine) -> None:
         machine.execute("systemctl reboot")
-        machine.wait_for_shutdown(timeout=30)
+        machine.wait_for_shutdown(timeout=120)
         machine.start()
         wait_until_ready(machine)
 

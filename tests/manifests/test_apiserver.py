@@ -208,6 +208,17 @@ def test_quota_ends_what_may_be_created(cluster: ApiServer) -> None:
     finally:
         names = [each["metadata"]["name"] for each in made]
         cluster.kubectl("delete", "pods", "-n", "odin-platform", "--now", *names)
+        # Others create here too: not before these are counted no more.
+        count = (
+            "get",
+            "quota",
+            "total",
+            "-n",
+            "odin-platform",
+            "-o",
+            "jsonpath={.status.used.pods}",
+        )
+        wait_until(lambda: cluster.kubectl(*count).strip() == "0", 60, "the quota counts no pod")
 
 
 def test_quota_forbids_published_services(cluster: ApiServer) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from urllib.parse import quote
 
 import pytest
 from odin_lab.cluster import Cluster, wait_until_ready
+from odin_lab.machine import Machine
 from scenarios.helm_tests import run_helm_tests
 
 from odin_manifests.bundle import Bundle
@@ -58,6 +60,17 @@ spec:
 DECLARED = "{route: {receiver: declared}, receivers: [{name: declared}]}"
 
 
+def scraped(machine: Machine) -> set[tuple[str, str, str]]:
+    """Job, health and last error of each target."""
+    targets = ask(machine, "prometheus", "/api/v1/targets")["data"]["activeTargets"]
+    return {(each["labels"]["job"], each["health"], each["lastError"]) for each in targets}
+
+
+def failing_rules(machine: Machine) -> list[dict]:
+    groups = ask(machine, "prometheus", "/api/v1/rules")["data"]["groups"]
+    return [rule for group in groups for rule in group["rules"] if rule["health"] == "err"]
+
+
 def test_the_stack_runs(machines, all_bundles: dict[str, Bundle]) -> None:
     bundle = all_bundles["lab"]
     machine = machines("manifests", parts=[Cluster(images=IMAGES)])
@@ -68,13 +81,13 @@ def test_the_stack_runs(machines, all_bundles: dict[str, Bundle]) -> None:
     for component in bundle.declaration["component"]:
         assert run_helm_tests(machine, hooks(component["name"], "lab")), component["name"]
 
-    targets = ask(machine, "prometheus", "/api/v1/targets")["data"]["activeTargets"]
-    found = {(each["labels"]["job"], each["health"], each["lastError"]) for each in targets}
-    assert found == {(job, "up", "") for job in JOBS}
-
-    groups = ask(machine, "prometheus", "/api/v1/rules")["data"]["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
-    assert [rule for rule in rules if rule["health"] == "err"] == []
+    deadline = time.monotonic() + 120
+    while (found := scraped(machine)) != {(job, "up", "") for job in JOBS}:
+        assert time.monotonic() < deadline, found
+        time.sleep(2)
+    while failing := failing_rules(machine):
+        assert time.monotonic() < deadline, failing
+        time.sleep(2)
 
     exporter = bundle.one("DaemonSet", "node-exporter", "monitoring-host")
     image = exporter["spec"]["template"]["spec"]["containers"][0]["image"]

@@ -51,7 +51,10 @@ while IFS= read -r line; do
   esac
 done
 body=$(head -c "$length" | tr '\\n' ' ')
-printf '%s %s\\n' "$token" "$body" >> {HEARD}
+exec 9>> {HEARD}
+flock 9
+printf '%s %s\\n' "$token" "$body" >&9
+exec 9>&-
 printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n'
 """
 
@@ -85,9 +88,10 @@ def declare(machine: Machine, text: str) -> None:
 
 def heard(machine: Machine, word: str) -> list[dict]:
     """Alerts with a word in them that the receiver was sent."""
-    lines = machine.succeed(f"cat {HEARD}").splitlines()
+    # Not splitlines(): what Alertmanager writes may hold U+2028.
+    lines = machine.succeed(f"flock {HEARD} cat {HEARD}").split("\n")
     found = []
-    for line in lines:
+    for line in filter(None, lines):
         token, _, body = line.partition(" ")
         assert token == TOKEN, line
         found += [alert for alert in json.loads(body)["alerts"] if word in json.dumps(alert)]

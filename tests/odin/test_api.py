@@ -42,7 +42,7 @@ def served(bundle: Path, tmp_path_factory: pytest.TempPathFactory, lab: None) ->
     with temporary_machine("api", parts=parts, binds={disk: odin.BACKUP_DISK}) as machine:
         machine.start()
         cluster.wait_until_ready(machine)
-        machine.wait_until_succeeds("odin status", 300)
+        machine.wait_until_succeeds("odin status", 1800)
         yield machine
 
 

@@ -127,7 +127,7 @@ def test_a_hand_made_change_is_repaired_and_recorded(box):
             " | grep -vq 9999",
             30,
         )
-        box.wait_until_succeeds("grep -q kubectl-patch /var/lib/odin/history/drift.jsonl", 10)
+        box.wait_until_succeeds("grep -q kubectl-patch /var/lib/odin/history/drift.jsonl", 60)
         record = json.loads(box.succeed("tail -n 1 /var/lib/odin/history/drift.jsonl"))
         assert record["manager"] == "kubectl-patch"
         assert "Service" in record["object"]
@@ -165,7 +165,8 @@ def test_phase_one_is_accepted(box):
 
 def test_a_second_odin_is_told_who_is_first(box):
     box.succeed(
-        "flock /run/odin/lock sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/holder; sleep 0.2"
+        "flock /run/odin/lock sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/holder; "
+        "while flock --nonblock /run/odin/lock true; do sleep 0.05; done"
     )
     try:
         status, text = box.execute("odin --local apply 2>&1")

@@ -44,6 +44,9 @@ SECRETS = {
 }
 JOURNAL = "/var/log/odin/journal"
 AUDIT = "/var/lib/rancher/k3s/server/logs/audit.log"
+# What Loki takes in the lab (manifests/overlays/lab/values/loki.yaml): bytes a
+# second, and seconds of that at once.
+RATE, BURST = 1_000_000, 1
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +69,14 @@ def said(text: str) -> str:
 def test_a_line_is_found_by_its_pod(box: Machine) -> None:
     logs.write(box, "canary", "echo canary sings")
     logs.go(box, "canary")
-    (entry,) = logs.wait_for(box, f'{logs.of("canary")} |= "canary sings"', 1, 30)
+    (entry,) = logs.wait_for(box, f'{logs.of("canary")} |= "canary sings"', 1, 90)
     assert entry.labels["k8s_pod_name"] == "canary"
     assert entry.labels["k8s_container_name"] == "writer"
     assert entry.labels["k8s_node_name"] == box.succeed("hostname").strip()
 
 
 def test_labels_are_few_and_the_rest_is_beside_the_line(box: Machine) -> None:
-    logs.wait_for(box, '{source="pod"}', 1, 30)
+    logs.wait_for(box, '{source="pod"}', 1, 90)
     assert set(logs.ask(box, "/loki/api/v1/labels")["data"]) <= {
         *("source", "service_name", "k8s_namespace_name"),
         *("k8s_container_name", "k8s_node_name"),
@@ -92,7 +95,7 @@ def test_lines_of_every_form_have_a_severity_and_are_one_entry(box: Machine) -> 
     }
     logs.write(box, "forms", "; ".join(said(text) for text in [*forms, PYTHON, "the end"]))
     logs.go(box, "forms")
-    logs.wait_for(box, f'{logs.of("forms")} |= "the end"', 1, 30)
+    logs.wait_for(box, f'{logs.of("forms")} |= "the end"', 1, 90)
     found = {entry.line: entry.labels for entry in logs.entries(box, logs.of("forms"))}
     levels = {line: labels.get("detected_level") for line, labels in found.items()}
     # Python's report begins with no line of its own: it belongs to the one before.
@@ -134,10 +137,12 @@ def test_journal_and_kernel_come_with_time_unit_and_severity(box: Machine) -> No
     box.succeed(
         f"mv {JOURNAL}/test.jsonl {JOURNAL}/test.jsonl.1",
         "logger -t after-test the file was renamed",
+        "timeout 60 sh -c"
+        " 'until journalctl -q -t after-test -n 1 | grep -q renamed; do sleep 0.1; done'",
         f"journalctl -o json -t after-test -n 1 > {JOURNAL}/test.jsonl",
     )
     query = '{source=~"journal|kernel"} |~ "speaks|NVRM: Xid|file was renamed"'
-    found = logs.wait_for(box, query, 4, 30)
+    found = logs.wait_for(box, query, 4, 90)
     by_line = {entry.line: entry for entry in found}
     assert set(by_line) == {*(line["MESSAGE"] for line in lines), "the file was renamed"}
     assert len(found) == 4
@@ -164,7 +169,7 @@ def test_audit_events_come_as_they_are(box: Machine) -> None:
         }
     )
     box.succeed(f"mkdir -p $(dirname {AUDIT}) && echo '{event}' >> {AUDIT} && chmod 600 {AUDIT}")
-    (entry,) = logs.wait_for(box, '{source="audit"} | json | verb="delete"', 1, 30)
+    (entry,) = logs.wait_for(box, '{source="audit"} | json | verb="delete"', 1, 90)
     assert entry.line == event
 
 
@@ -173,23 +178,29 @@ def test_a_flood_is_limited_and_others_lines_arrive(box: Machine) -> None:
     number, line = 16000, "x" * 1000
     logs.write(box, "flood", f"seq {number} | sed 's/$/ {line}/'")
     logs.write(box, "quiet", logs.numbered(20, 1))
+    began = time.monotonic()
     logs.go(box, "flood")
     logs.go(box, "quiet")
     assert logs.count(box, "quiet", 20, 120).exact
-    limited = 'sum(loki_discarded_samples_total{reason="rate_limited"}) > 0'
-    deadline = time.monotonic() + 60
-    while not logs.ask(box, "/api/v1/query", service="prometheus", query=limited)["data"]["result"]:
-        assert time.monotonic() < deadline, "nothing was limited"
-        time.sleep(1)
     # Held back, not lost.
     every = f"sum(count_over_time({logs.of('flood')}[1h]))"
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while True:
         found = logs.ask(box, "/loki/api/v1/query", query=every)["data"]["result"]
         if found and int(found[0]["value"][1]) == number:
             break
         assert time.monotonic() < deadline, f"of {number} lines: {found}"
         time.sleep(2)
+    took = time.monotonic() - began
+    # What comes slower than the limit, from a machine with much else to do, is not
+    # held back; but faster it must not come.
+    limited = 'sum(loki_discarded_samples_total{reason=~"rate_limited|per_stream_rate_limit"}) > 0'
+    deadline = time.monotonic() + 30
+    while not logs.ask(box, "/api/v1/query", service="prometheus", query=limited)["data"]["result"]:
+        if time.monotonic() > deadline:
+            assert took > number * len(line) / RATE - BURST, f"nothing was limited in {took:.0f} s"
+            break
+        time.sleep(1)
     box.succeed("kubectl -n workloads delete pod flood --now")
 
 

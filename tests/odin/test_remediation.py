@@ -130,7 +130,7 @@ def test_a_remedy_is_told_then_done_and_proven(told_box: Machine) -> None:
     assert lines[-1]["resolved-at"] > lines[-1]["time"]
     # What somebody raised was left alone, with a word.
     assert {each["alert"] for each in lines} == {"LabPodHangs"}
-    told_box.succeed("journalctl -u odin.service | grep 'no rule fires them'")
+    told_box.wait_until_succeeds("journalctl -u odin.service | grep 'no rule fires them'", 60)
     page = alerting.metrics(told_box)
     assert 'odin_remediation_actions_total{action="restart-pod",result="resolved"} 1' in page, page
     assert 'odin_alerts_resolved_total{by="odin"} 1' in page, page

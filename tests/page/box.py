@@ -113,7 +113,7 @@ def furnish(box: Box, note: str) -> None:
         "systemctl start odin-gpu.service",
         'kubectl label node "$(hostname)" nvidia.com/gpu.present=true --overwrite',
     )
-    machine.wait_until_succeeds("odin status", 300)
+    machine.wait_until_succeeds("odin status", 1800)
     machine.succeed("odin backup now", "odin backup drill")
     machine.succeed(
         f"rm -rf /etc/odin/bundle && cp -r {odin.BACKUP_DISK}/changed /etc/odin/bundle",

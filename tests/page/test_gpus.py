@@ -60,6 +60,7 @@ def test_a_chart_is_a_picture_with_words_and_a_table(visitor: Visitor) -> None:
     picture = page.get_by_role("img", name=UTILISATION)
     expect(picture).to_have_accessible_name(f"{UTILISATION} over the last half hour")
     assert "Now " in picture.locator("desc").text_content()
+    page.evaluate("document.getElementById('live').click()")
     page.get_by_text("The charts as a table").first.click()
     table = page.get_by_role("table").first
     headers = table.get_by_role("columnheader").all_inner_texts()

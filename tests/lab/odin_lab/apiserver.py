@@ -31,6 +31,8 @@ from odin_lab import paths, process, tools
 
 NODE = "apiserver"
 TOOLS = ("kubernetes", "kine")
+# Seconds for what takes eight on a machine with nothing else to do.
+PATIENCE = 300
 
 
 class ApiServerError(Exception):
@@ -216,7 +218,7 @@ class ApiServer:
     def _await(self, name: str, condition, what: str) -> None:
         child = self._children[name]
         try:
-            process.wait_until(lambda: child.poll() is not None or condition(), 60, what)
+            process.wait_until(lambda: child.poll() is not None or condition(), PATIENCE, what)
         except process.Timeout as error:
             raise ApiServerError(f"{name}: {error}\n{process.tail(self._log(name))}") from error
         if child.poll() is not None:

@@ -134,7 +134,7 @@ jq -es --argjson boot "$(date -d "$(ps -o lstart= -p 1)" +%s)" '
 """
 
 
-def wait_until_ready(machine: Shell, timeout: float = 180) -> None:
+def wait_until_ready(machine: Shell, timeout: float = 600) -> None:
     """Waits until the node is Ready and K3s' own pods are, in this boot."""
     machine.wait_for_unit("k3s.service", timeout=timeout)
     machine.wait_until_succeeds(_NODE_READY, timeout)

@@ -115,14 +115,14 @@ class Machine(Shell):
         # systemctl talks to this socket until the bus is up.
         socket = f"/proc/{leader.pid}/root/run/systemd/private"
         process.wait_until(
-            lambda: not leader.alive or os.path.exists(socket), 30, f"{self.name} takes commands"
+            lambda: not leader.alive or os.path.exists(socket), 120, f"{self.name} takes commands"
         )
         # One that reboots itself so early is as it should be for who waits for
         # that: the next `start` is its firmware's.
         if not leader.alive and not nspawn.asked_for_a_reboot(self._child):
             raise nspawn.BootError(f"{self.name} ended while it booted:\n{self.console()}")
 
-    def shutdown(self, timeout: float = 60) -> None:
+    def shutdown(self, timeout: float = 180) -> None:
         """Powers the machine off as its power button would, and waits."""
         if self.booted:
             self.record.leader.signal(POWER_OFF)

@@ -160,7 +160,7 @@ def _await_leader(child: subprocess.Popen, listener: socket.socket, console: Pat
                 leader.extend(_descendants(child.pid, [int(value), 1]))
         return bool(leader)
 
-    process.wait_until(arrived, 30, "the machine's systemd starts", interval=0)
+    process.wait_until(arrived, 120, "the machine's systemd starts", interval=0)
     if not leader:
         raise BootError(
             f"systemd-nspawn ended with status {child.wait()}:\n{process.tail(console)}"

@@ -142,7 +142,7 @@ class Exporter:
             asked = time.monotonic()
             try:
                 text = self.text()
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:  # of connecting, of the connection, and of waiting
                 time.sleep(0.05)
                 continue
             page = parse(text)

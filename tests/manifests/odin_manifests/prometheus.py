@@ -106,7 +106,7 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # of connecting, of the connection, and of waiting
         return False
 
 

@@ -161,7 +161,7 @@ def _is_ready(running: subprocess.Popen, url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/-/ready", timeout=5):
             return True
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # of connecting, of the connection, and of waiting
         return False
 
 

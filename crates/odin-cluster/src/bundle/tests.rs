@@ -250,7 +250,6 @@ fn lint_finds_what_applies_and_should_be_better() {
 }
 
 mod building {
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -259,8 +258,11 @@ mod building {
     fn sources(dir: &Path) -> BuildOptions {
         let script = |name: &str, text: &str| {
             let path = dir.join(name);
-            fs::write(&path, format!("#!/bin/sh\nset -e\n{text}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            // Written by a child: what another test forks meanwhile would hold it
+            // open, and what is open for writing cannot be run.
+            let write = r#"printf '#!/bin/sh\nset -e\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
+            let made = std::process::Command::new("sh").args(["-c", write]).arg(&path).arg(text).status();
+            assert!(made.unwrap().success());
             path
         };
         let helm = script("helm", "cat \"$3/objects.yaml\"; echo \"# $*\"");

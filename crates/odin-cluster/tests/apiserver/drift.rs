@@ -74,7 +74,7 @@ async fn a_hand_made_change_is_repaired_and_says_who_what_from_and_to() {
             break;
         }
     }
-    assert!(times.iter().all(|time| *time < Duration::from_secs(5)), "{times:?}");
+    assert!(times.iter().all(|time| *time < Duration::from_secs(30)), "{times:?}");
 
     // Inside a list, and a deletion.
     corner.kubectl(&["set", "image", "deployment/app", "main=evil:1"]);
@@ -96,7 +96,7 @@ async fn a_hand_made_change_is_repaired_and_says_who_what_from_and_to() {
     // An apply ends the watch.
     sources.config_map("base", "more", "one");
     corner.apply(&sources).await;
-    let ended = tokio::time::timeout(Duration::from_secs(10), guarded.task).await.expect("in time");
+    let ended = tokio::time::timeout(Duration::from_secs(60), guarded.task).await.expect("in time");
     assert_eq!(ended.expect("no panic").expect("no error"), Ended::Superseded);
 }
 

@@ -86,7 +86,7 @@ async fn a_list_that_fails_is_an_error_and_never_an_empty_cluster() {
     let mut sources = corner.sources();
     sources.config_map("base", "map", "one");
     corner.apply(&sources).await;
-    let patience = Patience { attempt: Duration::from_secs(1), total: Duration::from_secs(2) };
+    let patience = Patience { attempt: Duration::from_secs(3), total: Duration::from_secs(6) };
     corner.cluster = Cluster::connect_with(&proxy.kubeconfig(), patience).await.expect("connected");
     for fault in [Fault::Status(500), Fault::Status(410), Fault::Status(403), Fault::Cut, Fault::LoseAnswer] {
         proxy.faults(move |_, request| {
@@ -156,7 +156,7 @@ async fn a_failed_request_does_not_stop_what_does_not_depend_on_it() {
 #[tokio::test]
 async fn connecting_says_what_is_wrong() {
     let dir = tempfile::tempdir().expect("a directory");
-    let patience = Patience { attempt: Duration::from_millis(300), total: Duration::from_millis(600) };
+    let patience = Patience { attempt: Duration::from_secs(2), total: Duration::from_secs(4) };
     let connect = async |text: Option<&str>| {
         let path = dir.path().join("kubeconfig");
         match text {

@@ -41,7 +41,7 @@ fn widgets(corner: &Corner, timeout: u64) -> (Sources, String) {
 #[tokio::test]
 async fn a_definition_its_resource_and_its_gate_in_one_bundle() {
     let corner = Corner::new("widget").await;
-    let (sources, group) = widgets(&corner, 2);
+    let (sources, group) = widgets(&corner, 8);
     let changes = corner.try_apply(&sources).await.expect("told, not thrown");
     let state =
         |name: &str| changes.components.iter().find(|result| result.name == name).map(|result| result.state);

@@ -123,7 +123,7 @@ async fn a_thousand_objects_and_the_pass_that_finds_nothing_to_do() {
         times.len(),
         times.last().expect("some").as_millis(),
     );
-    assert!(times.iter().all(|time| *time < Duration::from_secs(5)), "{times:?}");
+    assert!(times.iter().all(|time| *time < Duration::from_secs(30)), "{times:?}");
 
     // The same objects by kubectl, in a namespace of their own.
     let beside = Corner::new("scale-kubectl").await;

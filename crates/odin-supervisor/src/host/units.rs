@@ -163,10 +163,12 @@ mod tests {
     async fn a_service_manager_that_is_silent_is_not_waited_for_without_end() {
         let directory = tempfile::tempdir().expect("a directory");
         let program = |name: &str, text: &str| {
-            use std::os::unix::fs::PermissionsExt;
             let path = directory.path().join(name);
-            std::fs::write(&path, text).expect("a file");
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("mode");
+            // Written by a child: what another test forks meanwhile would hold it
+            // open, and what is open for writing cannot be run.
+            let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
+            let made = Command::new("sh").args(["-c", write]).arg(&path).arg(text).status().expect("sh");
+            assert!(made.success());
             path
         };
         let silent = program("silent", "#!/bin/sh\nexec sleep 1000\n");

@@ -179,7 +179,10 @@ class Failed:
 
     @contextmanager
     def fault(self, box: Box, number: int) -> Iterator[Injected]:
-        until(box, 'odin_operation_last_succeeded{operation="backup-now"} == 1')
+        succeeded = 'odin_operation_last_succeeded{operation="backup-now"} == 1'
+        if not box.query(succeeded):
+            box.machine.succeed("odin backup now")
+        until(box, succeeded)
         repository = Path("/mnt/backup/repository")
         box.machine.succeed(f"mv {repository} {repository}.away && touch {repository}")
         try:

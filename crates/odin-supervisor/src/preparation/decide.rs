@@ -120,8 +120,9 @@ pub(super) fn host_name(seen: &Seen, kernel: &str, values: &Values<'_>) -> Decis
         return Decision::Unchanged(format!("the host is {name}"));
     }
     let words = match content {
-        Some(_) => format!("{name} in {HOSTNAME}, and as the name from now on (it was {kernel})"),
-        None => format!("{name} as the name from now on (it was {kernel})"),
+        Some(_) if kernel == name => format!("{name} in {HOSTNAME}"),
+        Some(_) => format!("{name} in {HOSTNAME} and from now on; it was {kernel}"),
+        None => format!("{name} from now on; it was {kernel}"),
     };
     Decision::Do { action: Action::Name { name: name.clone(), content }, words }
 }

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use pods::end_pods;
-pub(crate) use quiet::{mounts_under, unescaped};
 pub use quiet::{Use, uses_of};
+pub(crate) use quiet::{mounts_under, unescaped};
 pub use units::{Systemd, Units};
 
 use crate::{Error, Result};

@@ -86,12 +86,7 @@ fn mount_point(line: &str) -> Option<PathBuf> {
 
 /// A path as the kernel and fstab(5) write it.
 pub(crate) fn unescaped(field: &str) -> PathBuf {
-    field
-        .replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
-        .into()
+    field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\").into()
 }
 
 /// Paths a process holds on to; empty when it ended meanwhile.

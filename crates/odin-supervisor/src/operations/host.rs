@@ -74,9 +74,9 @@ mod tests {
         std::fs::create_dir_all(&state).expect("a directory");
         // Nobody is told of alerts by a receiver that is not there: the two files
         // together are refused, and what needs both is.
-        let key =
-            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJLg9wULeIrs6MsrLy9zGDMt1npFt3A8J+EVti2lQ2ym you@desk";
-        let site = format!("[access]\nauthorized-keys = [\"{key}\"]\n[alerting]\nreceiver = \"nobody-here\"\n");
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJLg9wULeIrs6MsrLy9zGDMt1npFt3A8J+EVti2lQ2ym you@desk";
+        let site =
+            format!("[access]\nauthorized-keys = [\"{key}\"]\n[alerting]\nreceiver = \"nobody-here\"\n");
         std::fs::write(state.join("site.toml"), site).expect("a file");
         let keys = directory.path().join("keys/admin");
         let file = directory.path().join("odin.toml");

@@ -14,7 +14,7 @@ use super::decide::Action;
 use crate::appliance::create_scratch;
 use crate::{Error, Result};
 
-/// Random bytes of a password: as many as the key it protects has.
+/// Random bytes of a password: 256 bits, as the keys of the repository have.
 const PASSWORD_BYTES: usize = 32;
 
 pub(super) fn carry_out(action: &Action) -> Result<()> {
@@ -101,7 +101,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("keys/admin");
         for content in ["first\n", "second\n"] {
-            carry_out(&Action::WriteKeys { file: file.clone(), content: content.to_owned() }).expect("written");
+            carry_out(&Action::WriteKeys { file: file.clone(), content: content.to_owned() })
+                .expect("written");
             assert_eq!(fs::read_to_string(&file).expect("keys"), content);
         }
         assert_eq!((mode(&file), mode(&directory.path().join("keys"))), (0o644, 0o755));

@@ -140,15 +140,17 @@ pub(super) fn password(declared: Option<(&Backup, &Place)>, state_dir: &Path) ->
     let bring = || format!("write the repository's password to {file} (chmod 600)");
     match place {
         Place::Taken => Decision::Unchanged(format!("{file} is there")),
+        Place::Missing(_) | Place::Empty(_) if !backup.password_file.starts_with(state_dir) => {
+            Decision::Left(format!(
+                "{file} is absent, and ODIN makes none outside of {}; {}",
+                state_dir.display(),
+                bring()
+            ))
+        }
         Place::Missing(point) => Decision::Refused {
             reason: format!("nothing is mounted at {}, so no password is made", point.display()),
             hint: Some("mount it, then call `odin host apply`".to_owned()),
         },
-        Place::Empty(_) if !backup.password_file.starts_with(state_dir) => Decision::Left(format!(
-            "{file} is absent, and ODIN makes none outside of {}; {}",
-            state_dir.display(),
-            bring()
-        )),
         Place::Empty(Found::Nothing | Found::Unfinished) => Decision::Do {
             action: Action::MakePassword { file: backup.password_file.clone() },
             words: format!(

@@ -135,8 +135,7 @@ mod tests {
     fn what_should_be_mounted_is_missed() {
         let table = "# /dev/sdz /not ext4\n/dev/sda1 / ext4 defaults 0 1\n\
                      LABEL=b\\040c /mnt/b\\040c ext4 noauto\n  /srv/odin /var/lib/odin none bind\nswap none swap\n";
-        let mounts =
-            Mounts { declared: declared(table), mounted: vec!["/".into(), "/var/lib/odin".into()] };
+        let mounts = Mounts { declared: declared(table), mounted: vec!["/".into(), "/var/lib/odin".into()] };
         assert_eq!(mounts.missing(Path::new("/mnt/b c/repository")), Some("/mnt/b c".into()));
         assert_eq!(mounts.missing(Path::new("/mnt/b cd")), None);
         assert_eq!(mounts.missing(Path::new("/var/lib/odin/repository-password")), None);

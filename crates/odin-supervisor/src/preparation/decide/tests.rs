@@ -157,8 +157,10 @@ fn a_password_is_made_for_the_first_repository_only() {
 
 #[test]
 fn no_password_is_made_where_another_program_brings_it() {
-    for found in [Found::Nothing, Found::Repository] {
-        let words = left(password_at("/run/secrets/restic", &Place::Empty(found)));
+    let places =
+        [Place::Empty(Found::Nothing), Place::Empty(Found::Repository), Place::Missing("/mnt/backup".into())];
+    for place in places {
+        let words = left(password_at("/run/secrets/restic", &place));
         assert!(words.contains("outside of /var/lib/odin"), "{words}");
     }
 }

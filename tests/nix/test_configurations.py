@@ -91,6 +91,14 @@ def test_units_that_are_wired_ship_with_the_package(check: Checker) -> None:
     assert wired == {file.stem for file in UNITS.glob("*.service")}
 
 
+def test_keys_are_written_where_sshd_reads_them(check: Checker) -> None:
+    configuration = configurations()["server"]
+    user = check.value(configuration, "odin.access.user")
+    read = check.value(configuration, "services.openssh.authorizedKeysFiles")
+    written = check.value(configuration, "odin.settings.access.keys-file")
+    assert written in [file.replace("%u", user) for file in read]
+
+
 def test_kubernetes_is_the_minor_of_the_lab(check: Checker) -> None:
     package = check.value(configurations()["server"], "services.k3s.package")
     lab = tomllib.loads((paths.TOOLS / "tools.toml").read_text())["kubernetes"]["ldflags"]

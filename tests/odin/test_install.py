@@ -221,11 +221,23 @@ def test_a_seed_installs_unattended_and_leaves_the_hosts_own_values(
         assert (directory / "site.toml").read_text() == SITE
 
 
-def test_a_seed_with_a_key_that_is_not_the_hosts_own_is_refused(image, disk, stick, tmp_path):
+@pytest.mark.parametrize(
+    ("site", "named"),
+    [
+        ("[apply]\nprune-limit = 1000\n", "apply"),
+        ('[host]\nname = "gpu_01"\n', "host.name"),
+        # What sshd would pass over: nobody could log in to what was installed.
+        ('[access]\nauthorized-keys = ["ssh-ed25519 AAAAC3Nz"]\n', "access.authorized-keys[0]"),
+    ],
+)
+def test_a_seed_that_says_what_a_host_cannot_be_is_refused(
+    image, disk, stick, tmp_path, site, named
+):
     with mounted(stick, tmp_path / "wrong") as directory:
-        (directory / "site.toml").write_text("[apply]\nprune-limit = 1000\n")
+        (directory / "site.toml").write_text(site)
     before = digest(disk)
-    status, words = install("apply", image, disk, "--yes", "--seed", stick)
-    assert status in {1, 64}, words
-    assert "apply" in words
+    for verb in (["plan"], ["apply", "--yes"]):
+        status, words = install(verb[0], image, disk, *verb[1:], "--seed", stick)
+        assert status == 64, words
+        assert named in words
     assert digest(disk) == before

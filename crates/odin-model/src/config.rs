@@ -8,6 +8,7 @@
 //! What belongs to one host alone is `site.toml` ([`site`]), a closed list of
 //! keys that is merged over `odin.toml`.
 
+mod access;
 mod alerting;
 mod api;
 mod apply;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use access::Access;
 pub use alerting::{
     ALERTMANAGER_SECRET, AlertRemediation, Alerting, Email, NOBODY, PagerDuty, Receiver, Remedy, Route,
     SelfTest, Slack, Webhook, Window,
@@ -48,6 +50,8 @@ pub const MAXIMUM_BYTES: usize = 1 << 20;
 pub struct Config {
     /// The machine and the paths of its parts.
     pub host: Host,
+    /// Who may log in, as far as it is this host's own affair.
+    pub access: Access,
     /// How the bundle is applied.
     pub apply: Apply,
     /// Secrets made in the cluster before the first wave.
@@ -156,6 +160,7 @@ impl Config {
 
     fn validate(&self) -> Result<(), Impossible> {
         self.host.validate()?;
+        self.access.validate()?;
         self.apply.validate()?;
         secret::validate(&self.secrets)?;
         self.upgrade.validate()?;

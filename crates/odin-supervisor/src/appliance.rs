@@ -24,21 +24,10 @@ impl Appliance {
     /// # Errors
     /// When a file cannot be read or declares something impossible.
     pub fn load(file: &Path) -> Result<Self> {
-        let config = Config::parse(&read(file)?, file)?;
-        // Installation writes it where a first boot finds it; what is in the
-        // state directory came later and wins. One that cannot be looked at must
-        // not count as none.
-        let exists = |path: &Path| {
-            path.try_exists().map_err(|source| Error::Unreadable { path: path.to_owned(), source })
-        };
-        let kept = config.host.state_dir.join("site.toml");
-        let planted = Path::new(crate::install::SITE);
-        let site_file = if !exists(&kept)? && exists(planted)? { planted.to_owned() } else { kept };
-        let (config, site_keys) = if exists(&site_file)? {
-            let site = Site::parse(&read(&site_file)?, &site_file)?;
-            (config.with_site(&site, &site_file)?, site.keys())
-        } else {
-            (config, Vec::new())
+        let config = declared(file)?;
+        let (config, site_keys) = match own_values(&config)? {
+            Some((site, site_file)) => (config.with_site(&site, &site_file)?, site.keys()),
+            None => (config, Vec::new()),
         };
         Ok(Self { config, site_keys, file: file.to_owned() })
     }
@@ -128,6 +117,28 @@ impl Appliance {
     }
 }
 
+/// The declaration without the host's own values.
+pub(crate) fn declared(file: &Path) -> Result<Config> {
+    Ok(Config::parse(&read(file)?, file)?)
+}
+
+/// The host's own values and the file they are from; none where the host has no
+/// `site.toml`.
+///
+/// Installation writes it where a first boot finds it; what is in the state
+/// directory came later and wins. One that cannot be looked at must not count as
+/// none.
+pub(crate) fn own_values(config: &Config) -> Result<Option<(Site, PathBuf)>> {
+    let kept = config.host.state_dir.join("site.toml");
+    for file in [kept, PathBuf::from(crate::install::SITE)] {
+        let is_there = file.try_exists();
+        if is_there.map_err(|source| Error::Unreadable { path: file.clone(), source })? {
+            return Ok(Some((Site::parse(&read(&file)?, &file)?, file)));
+        }
+    }
+    Ok(None)
+}
+
 fn read(file: &Path) -> Result<String> {
     let bytes = fs::read(file).map_err(|source| Error::Unreadable { path: file.to_owned(), source })?;
     String::from_utf8(bytes).map_err(|_| Error::Unreadable {
@@ -171,7 +182,7 @@ fn replace(path: &Path, content: &[u8], durable: bool) -> Result<()> {
 
 /// Makes the file that becomes `path`: no other writer has it, whatever file of
 /// the directory it writes. What a kill left of earlier ones goes.
-fn create_scratch(directory: &Path, path: &Path) -> std::io::Result<(PathBuf, fs::File)> {
+pub(crate) fn create_scratch(directory: &Path, path: &Path) -> std::io::Result<(PathBuf, fs::File)> {
     use std::os::unix::fs::OpenOptionsExt;
     use std::sync::atomic::{AtomicU64, Ordering};
 

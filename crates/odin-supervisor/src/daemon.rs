@@ -66,8 +66,8 @@ pub async fn run(appliance: Appliance) -> Result<()> {
     }
     let run_dir = appliance.config.host.run_dir.clone();
     let shared = Arc::new(Shared::new(appliance));
-    let control = sockets::bind(&run_dir, crate::client::CONTROL_SOCKET, 0o600)?;
-    let read = sockets::bind(&run_dir, sockets::READ_SOCKET, 0o660)?;
+    let control = sockets::bind(&run_dir, crate::client::CONTROL_SOCKET, sockets::Users::Root)?;
+    let read = sockets::bind(&run_dir, sockets::READ_SOCKET, sockets::Users::Readers)?;
     let serving = [
         tokio::spawn(sockets::serve(control, control::router(Arc::clone(&shared)))),
         tokio::spawn(sockets::serve(read, control::read_router(Arc::clone(&shared)))),

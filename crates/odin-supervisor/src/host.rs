@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use pods::end_pods;
 pub use quiet::{Use, uses_of};
+pub(crate) use quiet::{mounts_under, unescaped};
 pub use units::{Systemd, Units};
 
 use crate::{Error, Result};

@@ -22,6 +22,7 @@ pub mod job;
 pub mod journal;
 pub mod lock;
 pub mod operations;
+mod preparation;
 pub mod records;
 mod scrape;
 mod secrets;

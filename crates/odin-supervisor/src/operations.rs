@@ -9,6 +9,7 @@ mod apply;
 mod backup;
 pub mod bundle;
 pub(crate) mod gpu_reset;
+pub mod host;
 pub mod install;
 mod mig;
 mod restore;

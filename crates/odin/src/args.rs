@@ -83,6 +83,9 @@ pub(crate) enum Verb {
     /// Write the image to a disk of this machine; on the installation medium
     #[command(subcommand)]
     Install(Install),
+    /// The host's own values: its keys, its name, its first password; at every boot
+    #[command(subcommand)]
+    Host(Host),
     /// Take up another generation of the system, with a way back
     #[command(subcommand)]
     Upgrade(Upgrade),
@@ -305,6 +308,19 @@ pub(crate) enum Upgrade {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Host {
+    /// Show what there is to do; exit status 2 when there is something, 1 when something stands
+    /// against it
+    Plan,
+    /// Do it, each part for itself; odin-host.service calls this before sshd and K3s start
+    ///
+    /// The keys of site.toml go to `access.keys-file`, its `host.name` to /etc/hostname and to the
+    /// kernel. Files that somebody else wrote stay. Where there is neither a password nor a repository
+    /// yet, a password is made for it. Exit status 1 when a part failed; the others are done.
+    Apply,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Install {
     /// Show the disk, what is on it, and what would stop the installation; changes nothing
     Plan {
@@ -397,6 +413,7 @@ impl Verb {
             | Self::Config(_)
             | Self::Bundle(_)
             | Self::Install(_)
+            | Self::Host(_)
             | Self::Gpu(_)
             | Self::Logs(_)
             | Self::Token(_)

@@ -4,6 +4,7 @@
 mod bundle;
 mod config;
 mod gpu;
+mod host;
 mod install;
 mod logs;
 mod supervise;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.verb {
         Verb::Config(verb) => config::run(verb, arguments),
         Verb::Bundle(verb) => bundle::run(verb, arguments.json),
+        Verb::Host(verb) => host::run(verb, arguments),
         Verb::Install(verb) => install::run(verb, arguments.json),
         Verb::Gpu(verb) => gpu::run(verb, arguments),
         Verb::Logs(verb) => logs::run(verb, arguments),

@@ -71,9 +71,11 @@ fn the_declaration_is_described_as_it_is() {
         "# Declaration\n\nGenerated from `crates/odin-model/tests/fixtures/odin.toml`, which a test \
          holds complete; do not edit.\n\nUnknown keys are errors. Every key has a default but \
          `backup.password-file`, `secrets.*` and what names a table of a list; `odin config show` \
-         prints them. `/var/lib/odin/site.toml` may set `host.name`, `secrets`, \
-         `backup.repository`, `backup.password-file`, `backup.copies`, `alerting.receiver`, \
-         `alerting.dead-man`, `alerting.receivers` and `alerting.routes` for one host.\n\n\
+         prints them. `/var/lib/odin/site.toml` may set `host.name` (there a host name of one label), \
+         `access.authorized-keys` (lines of `.pub` files), `secrets`, `backup.repository`, \
+         `backup.password-file`, `backup.copies`, `alerting.receiver`, `alerting.dead-man`, \
+         `alerting.receivers` and `alerting.routes` for one host; `odin host` puts keys and name \
+         where sshd and the system look for them.\n\n\
          ```toml\n{contract}```\n"
     );
     check("config.md", &page);

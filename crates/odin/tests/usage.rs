@@ -39,6 +39,8 @@ fn bad_usage_is_64() {
     refused(&["fly"], 64, &["fly"]);
     refused(&["backup", "show"], 64, &["<ID>"]);
     refused(&["gpu", "mig"], 64, &["rollback"]);
+    refused(&["host"], 64, &["plan", "apply"]);
+    refused(&["--config", "/nonexistent/odin.toml", "host", "apply"], 64, &["/nonexistent/odin.toml"]);
     refused(&["gpu", "mig", "apply", "--force"], 64, &["--force"]);
     refused(&["verify", "--phase", "9"], 64, &["9"]);
     refused(&["apply", "--prune-limit", "many"], 64, &["many"]);

@@ -28,6 +28,9 @@ in
       users.root.hashedPasswordFile = cfg.rescuePasswordFile;
     };
 
+    # `odin host apply` writes the keys of site.toml here.
+    odin.settings.access.keys-file = "/var/lib/odin-keys/${cfg.user}";
+
     services.openssh = {
       enable = true;
       openFirewall = lib.mkDefault true;

@@ -23,9 +23,10 @@ in
       ];
       description = ''
         Public keys of every machine built from this configuration. A host's
-        own keys are written at installation to
-        `/var/lib/odin-keys/<user>`. Without either nobody can log in, and only
-        the installation medium helps.
+        own keys are `access.authorized-keys` of its `site.toml`;
+        `odin-host.service` writes them to `/var/lib/odin-keys/<user>` at every
+        boot, unless somebody else wrote that file. Without either nobody can
+        log in, and only the installation medium helps.
       '';
     };
 

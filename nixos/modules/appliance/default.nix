@@ -16,6 +16,12 @@ in
   config = lib.mkIf cfg.enable {
     environment.systemPackages = [ cfg.package ];
 
+    # Keys, name and first password of this host; the unit ships with the package.
+    systemd.services.odin-host = {
+      wantedBy = [ "multi-user.target" ];
+      restartTriggers = [ config.environment.etc."odin/odin.toml".source ];
+    };
+
     # A headless appliance reads no manuals, and they are a tenth of its closure.
     documentation.enable = lib.mkDefault false;
 

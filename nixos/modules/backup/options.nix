@@ -46,9 +46,11 @@ in
       default = "/var/lib/odin/repository-password";
       example = "/var/lib/odin/credentials/repository";
       description = ''
-        File with the password of the repository; the default is written at
-        installation. Keep a copy away from the machine: without it no backup
-        can be read. A path of the Nix store is refused.
+        File with the password of the repository. Below `/var/lib/odin` it is
+        made at the first boot (`odin-host.service`), unless the repository is
+        there already: then it is the one that was kept. Keep a copy away from
+        the machine: without it no backup can be read. A path of the Nix store
+        is refused.
       '';
     };
 

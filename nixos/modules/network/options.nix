@@ -10,9 +10,10 @@ in
       default = "";
       example = "gpu-01";
       description = ''
-        Name of the machine and of its node. Empty: the one that was written at
-        installation, or the one DHCP gives. Two nodes of a cluster may not
-        share a name, and a changed name is a new node.
+        Name of the machine and of its node. Empty: `host.name` of the host's
+        `site.toml`, which `odin-host.service` writes to `/etc/hostname` at every
+        boot, or the one DHCP gives where there is none. Two nodes of a cluster
+        may not share a name, and a changed name is a new node.
       '';
     };
 

@@ -10,9 +10,14 @@ from collections.abc import Callable
 
 from scenarios import phase1
 
-SEED = """
+# Nobody has the other half.
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJLg9wULeIrs6MsrLy9zGDMt1npFt3A8J+EVti2lQ2ym"
+SEED = f"""
 [host]
 name = "gpu-01"
+
+[access]
+authorized-keys = ["{KEY} you@desk"]
 """
 
 
@@ -52,6 +57,14 @@ def first_boot(target) -> None:
     target.start()
     phase1.come_up(target)
     assert target.succeed("odin config show").count("gpu-01") == 1
+    # The host's own: who may log in, its name and its node's, its first password.
+    target.succeed(
+        "systemctl is-active odin-host.service",
+        f"grep -rqF '{KEY}' /var/lib/odin-keys",
+        "grep -qx gpu-01 /proc/sys/kernel/hostname",
+        "kubectl get node gpu-01",
+        "test -s /var/lib/odin/repository-password",
+    )
     # The rest of the disk is the data partition.
     target.succeed("findmnt --source /dev/disk/by-partlabel/odin-data /srv")
     target.succeed("findmnt /var/lib/rancher", "findmnt /var/lib/odin")

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Alerting, Backup, Config, ConfigError, CopyTarget, Receiver, Route, Secret, parse};
+use super::access::check_key;
+use super::{
+    Alerting, Backup, Config, ConfigError, CopyTarget, Impossible, Receiver, Route, Secret, is_label, parse,
+};
 
 /// The host's own values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +18,8 @@ use super::{Alerting, Backup, Config, ConfigError, CopyTarget, Receiver, Route, 
 pub struct Site {
     /// The machine's name.
     pub host: SiteHost,
+    /// Who may log in to this host.
+    pub access: SiteAccess,
     /// Secrets whose files lie on this host; each replaces the declared one of
     /// the same namespace, name and key.
     pub secrets: Vec<Secret>,
@@ -28,8 +33,18 @@ pub struct Site {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SiteHost {
-    /// Name of the machine in snapshots and reports.
+    /// The machine's name: host name, name of its node, and its name in
+    /// snapshots and reports.
     pub name: Option<String>,
+}
+
+/// `[access]` of `site.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SiteAccess {
+    /// Public keys of OpenSSH that open the account of the machine's owner,
+    /// each a line of a `.pub` file.
+    pub authorized_keys: Vec<String>,
 }
 
 /// `[backup]` of `site.toml`.
@@ -63,9 +78,32 @@ impl Site {
     /// Reads the host's values; `file` is named in errors only.
     ///
     /// # Errors
-    /// When `text` is too large, is not TOML, or has a key outside the list.
+    /// When `text` is too large, is not TOML, has a key outside the list, a
+    /// name that no host can have or a public key that sshd would not take.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        parse(text, file)
+        let site: Self = parse(text, file)?;
+        site.validate().map_err(|impossible| impossible.of(file))?;
+        Ok(site)
+    }
+
+    fn validate(&self) -> Result<(), Impossible> {
+        if let Some(name) = self.host.name.as_ref().filter(|name| !is_label(name)) {
+            return Err(Impossible::new(
+                "host.name",
+                name,
+                "must be a host name (RFC 1123) of one label: 1 to 63 of a-z, 0-9 and '-', with a letter or \
+                 digit at both ends",
+            ));
+        }
+        for (number, key) in self.access.authorized_keys.iter().enumerate() {
+            // Of what is no key at all, perhaps a private one, only the beginning
+            // is repeated.
+            let shown: String = key.chars().take(40).collect();
+            check_key(key).map_err(|reason| {
+                Impossible::new(format!("access.authorized-keys[{number}]"), shown, reason)
+            })?;
+        }
+        Ok(())
     }
 
     /// Keys the host sets, with dots, in the order of the declaration.
@@ -74,6 +112,9 @@ impl Site {
         let mut keys = Vec::new();
         if self.host.name.is_some() {
             keys.push("host.name".to_owned());
+        }
+        if !self.access.authorized_keys.is_empty() {
+            keys.push("access.authorized-keys".to_owned());
         }
         for secret in &self.secrets {
             keys.push(format!("secrets.{}/{}.{}", secret.namespace, secret.name, secret.key));
@@ -95,6 +136,7 @@ impl Site {
         if let Some(name) = &self.host.name {
             config.host.name = Some(name.clone());
         }
+        config.access.authorized_keys.clone_from(&self.access.authorized_keys);
         for secret in &self.secrets {
             config.secrets.retain(|declared| !same_key(declared, secret));
             config.secrets.push(secret.clone());

@@ -179,6 +179,38 @@ fn the_site_wins_over_the_image_key_by_key() {
 }
 
 #[test]
+fn the_site_says_who_may_log_in_and_the_image_cannot() {
+    let file = Path::new("/boot/odin-site.toml");
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJLg9wULeIrs6MsrLy9zGDMt1npFt3A8J+EVti2lQ2ym you@desk";
+    let keys = format!("[access]\nauthorized-keys = [\"{key}\"]");
+    let site = Site::parse(&keys, file).expect("a site");
+    assert_eq!(site.keys(), ["access.authorized-keys"]);
+    let merged = read(CONTRACT).expect("the contract").with_site(&site, file).expect("merged");
+    assert_eq!(merged.access.authorized_keys, [key]);
+    assert!(merged.to_toml().expect("TOML").contains(key), "it is shown");
+    assert!(refusal(&keys).contains("authorized-keys"));
+    assert!(refusal("[access]\nkeys-file = \"admin\"").contains("access.keys-file"));
+    // What is no key is named by its place and not repeated.
+    let secret = "x".repeat(60);
+    let wrong = format!("[access]\nauthorized-keys = [\"{key}\", \"-----BEGIN {secret}\"]");
+    let message = Site::parse(&wrong, file).expect_err("no key").to_string();
+    assert!(message.contains("odin-site.toml: access.authorized-keys[1] = \"-----BEGIN x"), "{message}");
+    assert!(!message.contains(&secret), "{message}");
+}
+
+#[test]
+fn a_host_has_a_name_that_hosts_can_have() {
+    let site = |name: &str| Site::parse(&format!("[host]\nname = \"{name}\""), Path::new("site.toml"));
+    for name in ["gpu-01", "a", "7", &"n".repeat(63)] {
+        assert!(site(name).is_ok(), "{name}");
+    }
+    for name in ["", "GPU-01", "gpu_01", "-gpu", "gpu-", "gpu.example.com", "gpu 01", &"n".repeat(64)] {
+        let message = site(name).expect_err(name).to_string();
+        assert!(message.contains("host.name") && message.contains("RFC 1123"), "{message}");
+    }
+}
+
+#[test]
 fn the_site_says_who_is_told() {
     let file = Path::new("/var/lib/odin/site.toml");
     let site = Site::parse(

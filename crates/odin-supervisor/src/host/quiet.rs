@@ -72,7 +72,7 @@ pub fn uses_of(paths: &[PathBuf]) -> Result<Vec<Use>> {
 
 /// Mount points at or below `paths` in this process' namespace, outermost
 /// first.
-pub(super) fn mounts_under(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(crate) fn mounts_under(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let table = Path::new("/proc/self/mountinfo");
     let text = fs::read_to_string(table).map_err(Error::state("read", table))?;
     Ok(text.lines().filter_map(mount_point).filter(|path| is_below(path, paths)).collect())
@@ -81,15 +81,12 @@ pub(super) fn mounts_under(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 /// The fifth field of a mountinfo line, with its octal escapes resolved
 /// (proc_pid_mountinfo(5)).
 fn mount_point(line: &str) -> Option<PathBuf> {
-    let field = line.split(' ').nth(4)?;
-    Some(
-        field
-            .replace("\\040", " ")
-            .replace("\\011", "\t")
-            .replace("\\012", "\n")
-            .replace("\\134", "\\")
-            .into(),
-    )
+    line.split(' ').nth(4).map(unescaped)
+}
+
+/// A path as the kernel and fstab(5) write it.
+pub(crate) fn unescaped(field: &str) -> PathBuf {
+    field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\").into()
 }
 
 /// Paths a process holds on to; empty when it ended meanwhile.

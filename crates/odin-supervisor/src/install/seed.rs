@@ -131,6 +131,10 @@ mod tests {
         assert_eq!((install.disk.as_deref(), install.erase.as_deref()), (Some("serial=S1"), Some("S1")));
         fs::write(&site, "[apply]\nprune-limit = 1\n").expect("a file");
         assert!(read(directory.path()).expect_err("foreign").to_string().contains("apply"));
+        fs::write(&site, "[access]\nauthorized-keys = [\"ssh-ed25519 AAAA you@desk\"]\n").expect("a file");
+        assert!(
+            read(directory.path()).expect_err("a key cut off").to_string().contains("authorized-keys[0]")
+        );
         fs::write(&site, "").expect("a file");
         fs::write(directory.path().join("install.toml"), "dsik = \"S1\"").expect("a file");
         assert!(read(directory.path()).expect_err("misspelt").to_string().contains("dsik"));

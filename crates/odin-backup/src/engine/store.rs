@@ -51,6 +51,11 @@ impl Store {
         &self.root
     }
 
+    /// Announces a step to whoever listens.
+    pub(super) fn reached(&self, step: &str) -> Result<()> {
+        self.steps.reached(step)
+    }
+
     /// Takes the first error since the last call.
     pub(super) fn take_error(&self) -> Option<Error> {
         self.first_error.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -165,7 +170,7 @@ impl Store {
         Ok(directory.join(format!("{}-{serial}", std::process::id())))
     }
 
-    fn remove_file(&self, kind: FileType, id: &Id) -> Result<()> {
+    pub(super) fn remove_file(&self, kind: FileType, id: &Id) -> Result<()> {
         let path = self.path_of(kind, id);
         self.steps.reached(&format!("store: remove {}", kind.dirname()))?;
         match fs::remove_file(&path) {

@@ -18,14 +18,17 @@ use super::plan::{Plan, Repack};
 use super::shelf::{Blob, IndexFile, Pack, Shelf, header};
 use crate::engine::rustic::Meter;
 use crate::prune::Pruned;
-use crate::staging::require_space;
+use crate::staging::{free_space, require_space};
 use crate::{Result, lock};
 
 /// Most blobs of one index file, as restic's.
 const INDEX_BLOBS: usize = 50_000;
-/// Bytes of packs that are written anew at a time: the most a prune needs of
-/// the disk besides a second copy of the index.
-const BATCH: u64 = 128 * 1024 * 1024;
+/// Bytes of packs that are written anew before they are removed, as few as
+/// that: the most a prune needs of a small disk besides a second index.
+const SMALL_BATCH: u64 = 128 * 1024 * 1024;
+/// As many as that where a quarter of the free space allows it: every batch
+/// reads the whole index.
+const LARGE_BATCH: u64 = 4 * 1024 * 1024 * 1024;
 /// Bytes at which a new data pack is written, as in a backup.
 const DATA_PACK: usize = 8 * 1024 * 1024;
 /// The same for trees.
@@ -50,7 +53,8 @@ pub(super) fn perform(shelf: &Shelf<'_>, plan: &Plan, observer: &dyn Observer) -
     }
     let mut rest = plan.repack.as_slice();
     while !rest.is_empty() {
-        let (batch, later) = rest.split_at(batch_of(rest, BATCH));
+        let limit = (free_space(shelf.store.root())? / 4).clamp(SMALL_BATCH, LARGE_BATCH);
+        let (batch, later) = rest.split_at(batch_of(rest, limit));
         require_room(shelf, batch.iter().map(|repack| repack.bytes).sum())?;
         let new = write_anew(shelf, batch, &meter)?;
         done.written += new.iter().map(Pack::bytes).sum::<u64>();

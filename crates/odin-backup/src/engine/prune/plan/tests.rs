@@ -9,7 +9,7 @@ fn id(number: u8) -> Id {
 }
 
 fn blob(number: u8, offset: u32, length: u32) -> Blob {
-    let kind = if number % 5 == 0 { BlobType::Tree } else { BlobType::Data };
+    let kind = if number.is_multiple_of(5) { BlobType::Tree } else { BlobType::Data };
     Blob { id: id(number), kind, offset, length, uncompressed_length: None }
 }
 

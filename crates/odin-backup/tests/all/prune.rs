@@ -78,7 +78,11 @@ fn cut_off(settings: &Settings, tree: &Path) {
 }
 
 fn prune(settings: &Settings, limit: &str) -> Result<Pruned> {
-    Repository::open(settings)?.prune(&limit.parse().unwrap(), false, &Silent)
+    prune_open(&Repository::open(settings)?, limit)
+}
+
+fn prune_open(repository: &Repository, limit: &str) -> Result<Pruned> {
+    repository.prune(&limit.parse().unwrap(), false, &Silent)
 }
 
 fn plan(settings: &Settings, limit: &str) -> Pruned {
@@ -98,14 +102,17 @@ fn bytes_of_packs(repository: &Path) -> u64 {
 /// Every snapshot is there and restores to what it was taken of; nothing is
 /// wrong, and with `tidy` nothing is odd either.
 fn assert_whole(settings: &Settings, expected: &Expected, tidy: bool) {
-    let repository = Repository::open(settings).unwrap();
+    assert_whole_open(&Repository::open(settings).unwrap(), expected, tidy);
+}
+
+fn assert_whole_open(repository: &Repository, expected: &Expected, tidy: bool) {
     let there: BTreeSet<_> = repository.list().unwrap().into_iter().map(|snapshot| snapshot.id).collect();
     assert_eq!(there, expected.iter().map(|(id, _)| id.clone()).collect());
     let report = repository.check(CheckDepth::ReadData, &Silent).unwrap();
     assert!(report.errors.is_empty(), "{:?}", report.errors);
     assert!(!tidy || report.remarks.is_empty(), "{:?}", report.remarks);
     for (id, seen) in expected {
-        let into = settings.path.with_extension("restored");
+        let into = repository.engine().location().with_extension("restored");
         repository.engine().restore_tree(id, "sources/tree".as_ref(), &into, &Silent).unwrap();
         assert!(look(&into) == *seen, "{id} restores to something else");
         std::fs::remove_dir_all(&into).unwrap();
@@ -185,13 +192,15 @@ fn a_repository_without_anything_to_free_is_left_as_it_is() {
 
 #[test]
 fn a_damaged_repository_is_refused_and_nothing_is_removed() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::fast();
     let expected = prepared(&scratch);
     let settings = scratch.settings();
     let before = files(&settings.path);
     let mut without_index = 0;
+    let repository = Repository::open(&settings).unwrap();
+    let orphans = repository.check(CheckDepth::Structure, &Silent).unwrap().remarks.concat();
     let refused = |what: &str| {
-        let error = prune(&settings, "0").map(|done| format!("{done:?}")).unwrap_err();
+        let error = prune_open(&repository, "0").map(|done| format!("{done:?}")).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{what}: {error}");
         assert!(error.hint().is_some());
     };
@@ -208,7 +217,8 @@ fn a_damaged_repository_is_refused_and_nothing_is_removed() {
                 std::fs::write(&path, &bytes).unwrap();
                 refused(&format!("a flipped bit of {name}"));
             }
-            let orphan = kind == "data" && !is_indexed(&settings, &path);
+            // By the check's remark.
+            let orphan = orphans.contains(path.file_name().unwrap().to_str().unwrap());
             std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
             if !orphan {
                 refused(&format!("a cut {name}"));
@@ -248,26 +258,26 @@ fn is_refused_or_harmless(scratch: &Scratch, settings: &Settings, expected: &Exp
     refused
 }
 
-/// By the check's remark: a pack that is in no index is named there.
-fn is_indexed(settings: &Settings, pack: &Path) -> bool {
-    let report = Repository::open(settings).unwrap().check(CheckDepth::Structure, &Silent).unwrap();
-    let name = pack.file_name().unwrap().to_str().unwrap();
-    !report.remarks.iter().any(|remark| remark.contains(name))
-}
-
 #[test]
 fn a_rotten_needed_blob_stops_a_prune_before_its_pack_goes() {
-    let scratch = Scratch::new();
-    prepared(&scratch);
+    let scratch = Scratch::fast();
+    let expected = prepared(&scratch);
     let settings = scratch.settings();
-    let largest =
-        file_kinds(&settings.path)["data"].iter().max_by_key(|path| path.metadata().unwrap().len()).cloned();
-    // The first blob of the pack of the first snapshot is a file that stays.
-    let path = largest.unwrap();
-    let whole = std::fs::read(&path).unwrap();
+    let before: BTreeSet<PathBuf> = files(&settings.path).into_keys().collect();
+    let copy = copied(&scratch, &settings);
+    let written = prune(&copy, "0").unwrap();
+    assert!(written.repacked.packs > 0);
+    let gone =
+        before.iter().filter(|path| !copy.path.join(path.strip_prefix(&settings.path).unwrap()).exists());
+    let gone: Vec<PathBuf> =
+        gone.filter(|path| path.parent() != Some(&settings.path.join("index"))).cloned().collect();
+    std::fs::remove_dir_all(&copy.path).unwrap();
     let mut hit = 0;
-    for at in [100, whole.len() / 2 - 100, whole.len() / 2 + 100] {
+    for path in gone {
+        let whole = std::fs::read(&path).unwrap();
         let mut bytes = whole.clone();
+        // Before the header, in the last blob.
+        let at = whole.len() - 200.min(whole.len() / 2);
         bytes[at] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         let copy = copied(&scratch, &settings);
@@ -277,16 +287,11 @@ fn a_rotten_needed_blob_stops_a_prune_before_its_pack_goes() {
                 assert!(copy.path.join(path.strip_prefix(&settings.path).unwrap()).exists());
                 hit += 1;
             }
-            Ok(_) => assert!(
-                Repository::open(&copy)
-                    .unwrap()
-                    .check(CheckDepth::ReadData, &Silent)
-                    .unwrap()
-                    .errors
-                    .is_empty()
-            ),
+            // It was in a part that nobody needs.
+            Ok(_) => assert_whole(&copy, &expected, true),
         }
         std::fs::remove_dir_all(&copy.path).unwrap();
+        std::fs::write(&path, whole).unwrap();
     }
     assert!(hit > 0);
 }
@@ -301,10 +306,20 @@ fn copied(scratch: &Scratch, settings: &Settings) -> Settings {
 
 /// Ends the operation at a step, by its number; steps that only read count as
 /// one while nothing else comes between.
+#[derive(Default)]
 struct EndAt {
-    at: usize,
+    at: AtomicUsize,
     count: AtomicUsize,
     reads: AtomicBool,
+}
+
+impl EndAt {
+    /// Counts from here.
+    fn begin(&self, at: usize) {
+        self.at.store(at, Ordering::SeqCst);
+        self.count.store(0, Ordering::SeqCst);
+        self.reads.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Steps for EndAt {
@@ -313,7 +328,7 @@ impl Steps for EndAt {
         if self.reads.swap(read, Ordering::SeqCst) && read {
             return Ok(());
         }
-        if self.count.fetch_add(1, Ordering::SeqCst) == self.at {
+        if self.count.fetch_add(1, Ordering::SeqCst) == self.at.load(Ordering::SeqCst) {
             return Err(Error::Stopped { step: step.to_owned() });
         }
         Ok(())
@@ -325,19 +340,19 @@ fn a_failure_at_every_step_costs_nothing_and_the_next_prune_completes() {
     let scratch = Scratch::fast();
     let expected = prepared(&scratch);
     let settings = scratch.settings();
-    let size = {
-        let copy = copied(&scratch, &settings);
-        prune(&copy, "0").unwrap();
-        let size = bytes_of_packs(&copy.path);
-        std::fs::remove_dir_all(&copy.path).unwrap();
-        size
-    };
+    let copy = copied(&scratch, &settings);
+    // Opened once: the key is what takes the time.
+    let steps = Arc::new(EndAt::default());
+    steps.begin(usize::MAX);
+    let repository = Repository::open_with(&copy, steps.clone()).unwrap();
+    prune_open(&repository, "0").unwrap();
+    let size = bytes_of_packs(&copy.path);
     let mut judged = BTreeSet::new();
     for at in 0.. {
-        let copy = copied(&scratch, &settings);
-        let steps = Arc::new(EndAt { at, count: AtomicUsize::new(0), reads: AtomicBool::new(false) });
-        let repository = Repository::open_with(&copy, steps).unwrap();
-        let step = match repository.prune(&"0".parse().unwrap(), false, &Silent) {
+        std::fs::remove_dir_all(&copy.path).unwrap();
+        copied(&scratch, &settings);
+        steps.begin(at);
+        let step = match prune_open(&repository, "0") {
             Ok(_) => {
                 assert!(at > 40, "{at} failures");
                 break;
@@ -345,21 +360,21 @@ fn a_failure_at_every_step_costs_nothing_and_the_next_prune_completes() {
             Err(Error::Stopped { step }) => step,
             Err(error) => panic!("step {at}: {error}"),
         };
-        assert_whole(&copy, &expected, false);
+        steps.begin(usize::MAX);
+        assert_whole_open(&repository, &expected, false);
         // Restic takes a second each time: it judges each kind of step once.
         let judge = judged.insert(step.clone());
         if judge {
             restic_ok(&copy.path, &["check", "--read-data"]);
         }
-        prune(&copy, "0").unwrap_or_else(|error| panic!("after {step}: {error}"));
-        assert_whole(&copy, &expected, true);
+        prune_open(&repository, "0").unwrap_or_else(|error| panic!("after {step}: {error}"));
+        assert_whole_open(&repository, &expected, true);
         let left = bytes_of_packs(&copy.path);
         assert!(left.abs_diff(size) < 1000, "{left} bytes after {step}, {size} without");
-        assert!(plan(&copy, "0").is_empty(), "after {step}");
+        assert!(prune_open(&repository, "0").unwrap().is_empty(), "after {step}");
         if judge {
             restic_ok(&copy.path, &["check", "--read-data"]);
         }
-        std::fs::remove_dir_all(&copy.path).unwrap();
     }
     for step in [
         "list data",
@@ -491,19 +506,30 @@ fn a_prune_waits_for_no_restic_and_for_no_other_odin() {
     assert_eq!(files(&settings.path), before);
     std::fs::remove_file(&lock).unwrap();
 
-    // One that begins while the prune works: nothing more is removed.
-    let late = lock.clone();
-    let steps = move |step: &str| {
-        if step == "store: wrote index" {
-            std::fs::write(&late, "restic's").unwrap();
-        }
-        Ok(())
+    // One that begins while the prune works: no pack is removed that it may
+    // have found in the index, not even when it comes at the last moment.
+    let indexed = || {
+        let orphans = Repository::open(&settings).unwrap().check(CheckDepth::Structure, &Silent).unwrap().remarks;
+        let packs = file_kinds(&settings.path)["data"].clone();
+        let named = |path: &PathBuf| !orphans.concat().contains(path.file_name().unwrap().to_str().unwrap());
+        packs.into_iter().filter(named).collect::<Vec<_>>()
     };
-    let repository = Repository::open_with(&settings, Arc::new(steps)).unwrap();
-    let error = repository.prune(&"0".parse().unwrap(), false, &Silent).unwrap_err();
-    assert!(matches!(error, Error::LockedByRestic { .. }), "{error}");
-    assert_whole(&settings, &expected, false);
-    std::fs::remove_file(&lock).unwrap();
+    let packs = indexed();
+    for moment in ["store: wrote index", "store: remove index"] {
+        let late = lock.clone();
+        let steps = move |step: &str| {
+            if step == moment {
+                std::fs::write(&late, "restic's").unwrap();
+            }
+            Ok(())
+        };
+        let repository = Repository::open_with(&settings, Arc::new(steps)).unwrap();
+        let error = prune_open(&repository, "0").unwrap_err();
+        assert!(matches!(error, Error::LockedByRestic { .. }), "{moment}: {error}");
+        assert_whole(&settings, &expected, false);
+        assert!(packs.iter().all(|path| path.exists()), "{moment}");
+        std::fs::remove_file(&lock).unwrap();
+    }
     prune(&settings, "0").unwrap();
     assert_whole(&settings, &expected, true);
 }

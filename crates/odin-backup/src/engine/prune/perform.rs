@@ -139,6 +139,9 @@ fn commit(shelf: &Shelf<'_>, plan: &Plan, go: &BTreeSet<Id>, new: Vec<Pack>) -> 
     for id in &old {
         shelf.remove(FileType::Index, id)?;
     }
+    // A restic that read the index before it went had its lock before that. It
+    // may count on the packs, so they stay, and it is told by the next prune.
+    lock::refuse_restic(shelf.store.root())?;
     remove_packs(shelf, go)
 }
 

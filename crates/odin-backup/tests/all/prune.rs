@@ -509,7 +509,8 @@ fn a_prune_waits_for_no_restic_and_for_no_other_odin() {
     // One that begins while the prune works: no pack is removed that it may
     // have found in the index, not even when it comes at the last moment.
     let indexed = || {
-        let orphans = Repository::open(&settings).unwrap().check(CheckDepth::Structure, &Silent).unwrap().remarks;
+        let orphans =
+            Repository::open(&settings).unwrap().check(CheckDepth::Structure, &Silent).unwrap().remarks;
         let packs = file_kinds(&settings.path)["data"].clone();
         let named = |path: &PathBuf| !orphans.concat().contains(path.file_name().unwrap().to_str().unwrap());
         packs.into_iter().filter(named).collect::<Vec<_>>()

@@ -212,7 +212,9 @@ fn what_was_forgotten_is_freed_and_told_of_before() {
     place.declare("[backup.retention]\nlast = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n");
     for day in 0_u8..3 {
         // No two chunks alike, and nothing to compress.
-        let noise: Vec<u8> = (0..200_000_u32).map(|at| at.wrapping_mul(2_654_435_761 + u32::from(day)).to_be_bytes()[1]).collect();
+        let noise: Vec<u8> = (0..200_000_u32)
+            .map(|at| at.wrapping_mul(2_654_435_761 + u32::from(day)).to_be_bytes()[1])
+            .collect();
         place.write("data/noise", noise);
         place.done(&["backup", "now"]);
     }

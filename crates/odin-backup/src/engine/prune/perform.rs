@@ -38,6 +38,7 @@ pub(super) fn perform(shelf: &Shelf<'_>, plan: &Plan, observer: &dyn Observer) -
     let mut done = Pruned { written: 0, ..plan.figures };
     let meter = Meter::new(observer, "prune", Some(plan.figures.written), Unit::Bytes);
     for place in &plan.witnesses {
+        shelf.store.reached("prune: compare")?;
         shelf.blob(&place.pack, &place.blob)?;
     }
     // They need no new index, and so no room: on a full disk they go first.

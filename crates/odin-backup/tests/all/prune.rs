@@ -17,7 +17,7 @@ use odin_backup::{Error, Result};
 use odin_model::event::Silent;
 
 use crate::support::{
-    Look, PASSWORD, Random, Scratch, Tiny, back_up, directory, file_kinds, look, restic_ok,
+    Look, PASSWORD, Random, Scratch, Tiny, back_up, directory, file_kinds, look, odd_tree_of, restic_ok,
 };
 
 /// What the snapshots that are left must restore to.
@@ -156,6 +156,7 @@ fn what_no_snapshot_needs_is_freed_and_the_rest_restores() {
 #[test]
 fn packs_needed_in_part_stay_while_the_limit_allows() {
     let scratch = Scratch::new();
+    odd_tree_of(&scratch.path("tree/odd"), 10_000);
     let expected = prepared(&scratch);
     let settings = scratch.settings();
     let done = prune(&settings, "unlimited").unwrap();

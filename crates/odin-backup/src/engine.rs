@@ -23,6 +23,7 @@ mod content;
 mod key;
 mod ledger;
 mod node;
+mod prune;
 mod reader;
 mod restorer;
 mod store;

@@ -69,6 +69,14 @@ pub enum Error {
         /// Process and host as the lock names them.
         holder: String,
     },
+    /// A restic works on the repository, or did until a short while ago.
+    #[error("a restic holds the lock {}, written {minutes} minutes ago", lock.display())]
+    LockedByRestic {
+        /// Its lock.
+        lock: PathBuf,
+        /// Age of the lock.
+        minutes: u64,
+    },
     /// Stored data is not what was written.
     #[error("repository {} is damaged: {what}", path.display())]
     Damaged {
@@ -283,6 +291,10 @@ impl Error {
             Self::Locked { .. } => {
                 "wait for the other program; the lock goes away with it, also after a crash".into()
             }
+            Self::LockedByRestic { lock, .. } => format!(
+                "wait for that restic to end and call it again; where none runs any more, `restic unlock` removes {}, and after 30 minutes it is not heeded",
+                lock.display()
+            ),
             Self::Damaged { .. } => {
                 "run `odin backup check --read-data` for all findings; restore from an older snapshot or from the second repository, and have the disk examined".into()
             }

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod error;
 pub mod manifest;
 pub mod password;
+pub mod prune;
 pub mod record;
 pub mod repository;
 pub mod restore;

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -82,9 +83,64 @@ impl Lock {
     }
 }
 
+/// Age at which restic itself takes a lock for one left by a dead process. A
+/// living one writes it anew every five minutes. (restic's design document,
+/// "Locks".)
+const STALE: Duration = Duration::from_secs(30 * 60);
+
+/// Refuses while a restic works on the repository: it may count on data that
+/// no snapshot needs yet.
+pub(crate) fn refuse_restic(repository: &Path) -> Result<()> {
+    let directory = repository.join("locks");
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("list", &directory, error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::io("list", &directory, error))?;
+        let age = match entry.metadata().and_then(|metadata| metadata.modified()) {
+            // A time to come is none to wait for; it is as good as new.
+            Ok(written) => SystemTime::now().duration_since(written).unwrap_or_default(),
+            // It was there a moment ago: its owner lives.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Duration::ZERO,
+            Err(error) => return Err(Error::io("look at", entry.path(), error)),
+        };
+        if age < STALE {
+            let minutes = age.as_secs() / 60;
+            return Err(Error::LockedByRestic { lock: entry.path(), minutes });
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_young_lock_of_restic_is_named_and_an_old_one_is_not_heeded() {
+        let directory = tempfile::tempdir().unwrap();
+        refuse_restic(directory.path()).unwrap();
+        std::fs::create_dir(directory.path().join("locks")).unwrap();
+        refuse_restic(directory.path()).unwrap();
+        let lock = directory.path().join("locks/ab");
+        let file = File::create(&lock).unwrap();
+        for (age, minutes) in [(0, Some(0)), (29 * 60, Some(29)), (31 * 60, None)] {
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+            match (refuse_restic(directory.path()), minutes) {
+                (Ok(()), None) => {}
+                (Err(error @ Error::LockedByRestic { .. }), Some(minutes)) => {
+                    let text = format!("{error}; {}", error.hint().unwrap());
+                    assert!(text.contains(&lock.display().to_string()), "{text}");
+                    assert!(text.contains(&format!("{minutes} minutes")), "{text}");
+                }
+                (other, _) => panic!("{age} s: {other:?}"),
+            }
+        }
+        file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+        assert!(refuse_restic(directory.path()).is_err(), "of the future");
+    }
 
     #[test]
     fn a_copy_of_the_file_in_a_child_does_not_hold_the_lock() {

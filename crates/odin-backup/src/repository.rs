@@ -1,4 +1,4 @@
-//! Operations on a repository: back up, list, show, check, copy, forget.
+//! Operations on a repository: back up, list, show, check, copy, forget, prune.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use odin_model::event::{Event, Observer};
+use odin_model::unused::MaxUnused;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::rustic::{Found, RusticEngine, inspect};
@@ -17,6 +18,7 @@ use crate::engine::{
 use crate::lock::Lock;
 use crate::manifest::{FORMAT, MANIFEST_PATH, Manifest, RECORDS_PATH};
 use crate::password::Password;
+use crate::prune::Pruned;
 use crate::record::Digest;
 use crate::retention::ForgetPlan;
 use crate::source::{self, BackupPlan, Hooks};
@@ -142,6 +144,22 @@ impl Repository {
         let _lock = Lock::take(target.engine.location())?;
         target.engine.clean()?;
         self.engine.copy(ids, &target.engine, observer)
+    }
+
+    /// Frees what no snapshot needs; with `only_plan` only says what that is.
+    /// Packs that are needed in part are written anew while more is of no use
+    /// than `limit` allows.
+    ///
+    /// # Errors
+    ///
+    /// Where the repository is in use or damaged; nothing is removed then. What
+    /// was cut off is taken up by the next call.
+    pub fn prune(&self, limit: &MaxUnused, only_plan: bool, observer: &dyn Observer) -> Result<Pruned> {
+        let _lock = Lock::take(self.engine.location())?;
+        if !only_plan {
+            self.engine.clean()?;
+        }
+        self.engine.prune(limit, only_plan, observer)
     }
 
     /// Backs up what a plan says as one snapshot.

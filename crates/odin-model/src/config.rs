@@ -32,7 +32,7 @@ pub use alerting::{
 };
 pub use api::Api;
 pub use apply::Apply;
-pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Retention, Source, SourceKind, VolumeHook};
+pub use backup::{Backup, Check, CopyTarget, Drill, Etcd, Prune, Retention, Source, SourceKind, VolumeHook};
 pub use gpu::{Action, DCGM_LABELS, Degradation, DevicePlugin, Exporter, Gpu, MigDevices, Remediation};
 pub use host::{Host, Role};
 pub use logs::Logs;

@@ -9,3 +9,4 @@ pub mod event;
 pub mod promtail;
 pub mod report;
 pub mod schedule;
+pub mod unused;

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use odin_model::event::Observer;
+use odin_model::unused::MaxUnused;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -76,6 +77,13 @@ pub enum Request {
     BackupForget {
         /// Only says what would go.
         dry_run: bool,
+    },
+    /// Frees what no snapshot needs.
+    BackupPrune {
+        /// Only says what would go.
+        dry_run: bool,
+        /// Another limit than the declared one.
+        max_unused: Option<MaxUnused>,
     },
     /// Restores the newest snapshot beside the running system and compares.
     BackupDrill,
@@ -163,6 +171,7 @@ impl Request {
             Self::BackupCheck { .. } => "backup-check",
             Self::BackupCopy { .. } => "backup-copy",
             Self::BackupForget { .. } => "backup-forget",
+            Self::BackupPrune { .. } => "backup-prune",
             Self::BackupDrill => "backup-drill",
             Self::RestorePlan(_) => "restore-plan",
             Self::RestoreApply(_) => "restore-apply",
@@ -215,6 +224,7 @@ impl Request {
             Self::BackupList
             | Self::BackupShow { .. }
             | Self::BackupCheck { .. }
+            | Self::BackupPrune { dry_run: true, .. }
             | Self::BackupDrill
             | Self::RestorePlan(_)
             | Self::GpuMigPlan => true,
@@ -357,6 +367,9 @@ pub async fn run(appliance: &Appliance, request: Request, observer: Arc<dyn Obse
         Request::BackupCheck { read_data } => backup::check(appliance, read_data, &*observer).await,
         Request::BackupCopy { target } => backup::copy(appliance, &target, &*observer).await,
         Request::BackupForget { dry_run } => backup::forget(appliance, dry_run, &*observer).await,
+        Request::BackupPrune { dry_run, max_unused } => {
+            backup::prune(appliance, dry_run, max_unused, &*observer).await
+        }
         Request::BackupDrill => backup::drill(appliance, &*observer).await,
         Request::RestorePlan(options) => restore::plan(appliance, &options),
         Request::RestoreApply(options) => restore::apply(appliance, &options, &*observer).await,

@@ -58,6 +58,20 @@ pub struct DrillRecord {
     pub findings: Vec<String>,
 }
 
+/// The newest prune of the repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PruneRecord {
+    /// When it began.
+    pub time: Timestamp,
+    /// How long it took.
+    pub seconds: f64,
+    /// Bytes of packs it freed.
+    pub freed: u64,
+    /// Bytes of packs there were before.
+    pub bytes: u64,
+}
+
 /// The newest restore; what the next one's plan estimates from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -136,6 +150,21 @@ impl Records {
     pub fn keep_drill(&self, record: &DrillRecord) -> Result<()> {
         self.append("drills.jsonl", record)?;
         store(&self.directory.join("drill.json"), record)
+    }
+
+    /// The newest prune; none when there was none.
+    #[must_use]
+    pub fn prune(&self) -> Option<PruneRecord> {
+        load(&self.directory.join("prune.json"))
+    }
+
+    /// Keeps the newest prune, and all prunes as lines.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_prune(&self, record: &PruneRecord) -> Result<()> {
+        self.append("prunes.jsonl", record)?;
+        store(&self.directory.join("prune.json"), record)
     }
 
     /// The newest restore; none when there was none.

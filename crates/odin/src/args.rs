@@ -9,6 +9,7 @@ mod token;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use odin_model::unused::MaxUnused;
 use odin_supervisor::install::disks::Rule;
 use odin_supervisor::operations::{Apply, Request, Restore, Rollback, Upgrade as UpgradeOptions};
 
@@ -211,6 +212,16 @@ pub(crate) enum Backup {
         /// Only say what would go
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Free what no snapshot needs: verified by a walk of every snapshot before anything goes
+    Prune {
+        /// Only say what would be freed
+        #[arg(long)]
+        dry_run: bool,
+        /// Another limit than the declared one for data of no use within packs that are needed in
+        /// part: a share ("10%"), an amount ("500M") or "unlimited"
+        #[arg(long, value_name = "LIMIT")]
+        max_unused: Option<MaxUnused>,
     },
     /// Restore the newest snapshot beside the running system, compare, keep the record
     Drill,
@@ -437,6 +448,9 @@ impl Verb {
                 Backup::Check { read_data } => Request::BackupCheck { read_data: *read_data },
                 Backup::Copy { target } => Request::BackupCopy { target: target.clone() },
                 Backup::Forget { dry_run } => Request::BackupForget { dry_run: *dry_run },
+                Backup::Prune { dry_run, max_unused } => {
+                    Request::BackupPrune { dry_run: *dry_run, max_unused: max_unused.clone() }
+                }
                 Backup::Drill => Request::BackupDrill,
             },
             Self::Restore { verb: RestoreVerb::Plan(options), .. } => Request::RestorePlan(options.into()),

@@ -44,6 +44,7 @@ fn bad_usage_is_64() {
     refused(&["gpu", "mig", "apply", "--force"], 64, &["--force"]);
     refused(&["verify", "--phase", "9"], 64, &["9"]);
     refused(&["apply", "--prune-limit", "many"], 64, &["many"]);
+    refused(&["backup", "prune", "--max-unused", "lots"], 64, &["lots", "10%", "unlimited"]);
     refused(&[], 64, &["Usage"]);
 }
 

@@ -57,6 +57,10 @@ in
           inherit (cfg.check) schedule;
           read-data = cfg.check.readData;
         };
+        prune = present {
+          inherit (cfg.prune) schedule;
+          max-unused = cfg.prune.maxUnused;
+        };
       }
       // lib.optionalAttrs (cfg.copies != [ ]) {
         copies = map (

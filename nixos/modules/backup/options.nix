@@ -15,6 +15,7 @@ in
 {
   imports = [
     ./places-options.nix
+    ./prune-options.nix
     ./volume-options.nix
   ];
 

@@ -33,6 +33,17 @@ impl Opener {
         Ok(Self { cipher: Aes256CtrPoly1305Aes::new(&bytes) })
     }
 
+    /// Encrypts and authenticates under a nonce of its own.
+    pub(super) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, String> {
+        let nonce: [u8; 16] = super::key::random()?;
+        let mut body = plain.to_vec();
+        let tag = self
+            .cipher
+            .encrypt_in_place_detached(Nonce::from_slice(&nonce), &[], &mut body)
+            .map_err(|error| error.to_string())?;
+        Ok([&nonce[..], &body, &tag].concat())
+    }
+
     /// Authenticates and decrypts in place; the plain bytes are returned.
     pub(super) fn decrypt<'a>(&self, sealed: &'a mut [u8]) -> Result<&'a mut [u8], String> {
         if sealed.len() < OVERHEAD {

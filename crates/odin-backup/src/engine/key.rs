@@ -61,7 +61,7 @@ fn seal(master: &MasterKey, password: &str) -> std::result::Result<Vec<u8>, Stri
 }
 
 /// Bytes of the kernel's generator.
-fn random<const LENGTH: usize>() -> std::result::Result<[u8; LENGTH], String> {
+pub(super) fn random<const LENGTH: usize>() -> std::result::Result<[u8; LENGTH], String> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)

@@ -12,18 +12,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use odin_model::event::Observer;
+use odin_model::unused::MaxUnused;
 use rustic_core::repofile::{ConfigFile, MasterKey, SnapshotFile};
 use rustic_core::{
     ConfigOptions, Credentials, Id, KeyOptions, OpenStatus, Repository, RepositoryBackends,
     RepositoryOptions, RusticError, WriteBackend as _,
 };
 
+use super::blob::Opener;
 use super::reader::Reader;
 use super::store::Store;
 use super::{
     BackupEngine, CheckDepth, CheckReport, Label, Restored, Seal, SnapshotId, SnapshotInfo, check, key,
-    restorer,
+    prune, restorer,
 };
+use crate::prune::Pruned;
 use crate::steps::{Steps, Unhindered};
 use crate::walk::Root;
 use crate::{Error, Result};
@@ -233,6 +236,22 @@ impl RusticEngine {
         let session = self.session()?;
         let indexed = contain(&self.store, "read the index", || session.to_indexed())?;
         Reader::new(self.store.clone(), &self.key, indexed)
+    }
+
+    pub(super) fn opener(&self) -> Result<Opener> {
+        let damaged = |what: &str| Error::Damaged { path: self.path.clone(), what: what.to_owned() };
+        Opener::new(&self.key).map_err(damaged)
+    }
+
+    /// Frees what no snapshot needs; with `only_plan` only says what that is.
+    /// The caller holds the writer's lock.
+    ///
+    /// # Errors
+    ///
+    /// Where the repository is damaged or in use; nothing is removed then
+    /// before everything a snapshot needs was found elsewhere.
+    pub fn prune(&self, limit: &MaxUnused, only_plan: bool, observer: &dyn Observer) -> Result<Pruned> {
+        prune::prune(self, limit, only_plan, observer)
     }
 
     pub(super) fn store(&self) -> &Arc<Store> {

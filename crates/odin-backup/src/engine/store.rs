@@ -51,6 +51,11 @@ impl Store {
         &self.root
     }
 
+    /// Announces a step to whoever listens.
+    pub(super) fn reached(&self, step: &str) -> Result<()> {
+        self.steps.reached(step)
+    }
+
     /// Takes the first error since the last call.
     pub(super) fn take_error(&self) -> Option<Error> {
         self.first_error.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -165,16 +170,22 @@ impl Store {
         Ok(directory.join(format!("{}-{serial}", std::process::id())))
     }
 
-    fn remove_file(&self, kind: FileType, id: &Id) -> Result<()> {
+    pub(super) fn remove_file(&self, kind: FileType, id: &Id) -> Result<()> {
         let path = self.path_of(kind, id);
         self.steps.reached(&format!("store: remove {}", kind.dirname()))?;
+        let parent = path.parent().unwrap_or(&self.root);
         match fs::remove_file(&path) {
-            // A forget that was cut off removed it before.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A forget that was cut off removed it before; or an index names a
+            // pack in a directory that never was.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !parent.exists() {
+                    return Ok(());
+                }
+            }
             Err(error) => return Err(Error::io("remove", &path, error)),
             Ok(()) => {}
         }
-        sync_directory(path.parent().unwrap_or(&self.root))
+        sync_directory(parent)
     }
 
     /// Keeps the first error for [`Store::take_error`] and says it to the

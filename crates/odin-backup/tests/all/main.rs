@@ -7,6 +7,7 @@ mod bad_input;
 mod damage;
 mod faults;
 mod properties;
+mod prune;
 mod restore;
 mod roundtrip;
 mod support;

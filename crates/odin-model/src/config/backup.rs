@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Impossible, is_label, require_absolute};
 use crate::schedule::Schedule;
+use crate::unused::MaxUnused;
 
 /// `[backup]`: the repository and what goes into it.
 ///
@@ -38,6 +39,9 @@ pub struct Backup {
     /// Scheduled check of the repository.
     #[serde(default)]
     pub check: Check,
+    /// Scheduled freeing of what no snapshot needs.
+    #[serde(default)]
+    pub prune: Prune,
     /// Embedded etcd in place of SQLite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<Etcd>,
@@ -113,6 +117,20 @@ pub struct Check {
     pub schedule: Option<Schedule>,
     /// Whether every byte is read, not only the structure.
     pub read_data: bool,
+}
+
+/// `[backup.prune]`: what forgotten snapshots alone needed is freed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Prune {
+    /// When the repository is pruned; never by itself when absent, and it then
+    /// grows with every backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// Data of no use that may stay within packs that are needed in part; above
+    /// it they are written anew. A share of the repository, an amount such as
+    /// `500M`, or `unlimited`.
+    pub max_unused: MaxUnused,
 }
 
 /// `[backup.etcd]`: the datastore is embedded etcd.
@@ -201,6 +219,7 @@ impl Backup {
             retention: Retention::default(),
             drill: Drill::default(),
             check: Check::default(),
+            prune: Prune::default(),
             etcd: None,
             copies: Vec::new(),
             sources: Vec::new(),

@@ -174,6 +174,22 @@ impl Metrics {
                 drill.seconds,
             );
         }
+        if let Some(prune) = records.prune() {
+            gauge(
+                &mut registry,
+                "prune_last_timestamp_seconds",
+                "When the newest prune of the repository began",
+                seconds(prune.time),
+            );
+            // Freed by this one; the next that finds nothing says 0.
+            #[allow(clippy::cast_precision_loss, reason = "a gauge is a double")]
+            gauge(
+                &mut registry,
+                "prune_last_freed_bytes",
+                "Bytes the newest prune of the repository freed",
+                prune.freed as f64,
+            );
+        }
         if let Some(test) = records.self_test() {
             gauge(
                 &mut registry,

@@ -86,6 +86,13 @@ fn tasks(config: &Config) -> Vec<Task> {
         &backup.check.schedule,
         vec![Request::BackupCheck { read_data: backup.check.read_data }],
     );
+    // After drill and check, where they are due together: it is the only one
+    // that takes something away.
+    add(
+        "prune".to_owned(),
+        &backup.prune.schedule,
+        vec![Request::BackupPrune { dry_run: false, max_unused: None }],
+    );
     tasks
 }
 
@@ -143,7 +150,7 @@ mod tests {
         let contract = include_str!("../../../odin-model/tests/fixtures/odin.toml");
         let config = Config::parse(contract, std::path::Path::new("odin.toml")).expect("the contract");
         let names: Vec<String> = tasks(&config).into_iter().map(|task| task.name).collect();
-        assert_eq!(names, ["alerts-test", "backup", "copy-usb", "drill", "check"]);
+        assert_eq!(names, ["alerts-test", "backup", "copy-usb", "drill", "check", "prune"]);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Backup now, list, show, check, copy, forget, drill.
+//! Backup now, list, show, check, copy, forget, prune, drill.
+
+mod prune;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +27,8 @@ use crate::hooks::{Interruptible, PodHooks};
 use crate::lock::Lock;
 use crate::records::{BackupRecord, DrillRecord, Records};
 use crate::{Result, bundle_in_force, sources};
+
+pub(super) use prune::prune;
 
 /// The declared repository's settings.
 pub(super) fn settings(appliance: &Appliance, repository: &Path, password_file: &Path) -> Result<Settings> {

@@ -185,6 +185,7 @@ fn a_second_odin_is_told_who_is_first() {
         &["backup", "now"][..],
         &["backup", "check"],
         &["backup", "forget"],
+        &["backup", "prune"],
         &["backup", "drill"],
         &["apply"],
         &["undo"],
@@ -199,9 +200,43 @@ fn a_second_odin_is_told_who_is_first() {
     let lock = File::options().write(true).open(place.path("repository/odin.lock")).unwrap();
     lock.lock().unwrap();
     place.refused(&["backup", "now"], 1, &["is in use by process", "wait for the other"]);
+    place.refused(&["backup", "prune"], 1, &["is in use by process", "wait for the other"]);
     drop(lock);
     assert_eq!(place.look(&["repository", "data"]), before);
     place.done(&["backup", "now"]);
+}
+
+#[test]
+fn what_was_forgotten_is_freed_and_told_of_before() {
+    let place = Place::new();
+    place.declare("[backup.retention]\nlast = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n");
+    for day in 0_u8..3 {
+        // No two chunks alike, and nothing to compress.
+        let noise: Vec<u8> = (0..200_000_u32)
+            .map(|at| at.wrapping_mul(2_654_435_761 + u32::from(day)).to_be_bytes()[1])
+            .collect();
+        place.write("data/noise", noise);
+        place.done(&["backup", "now"]);
+    }
+    place.done(&["backup", "forget"]);
+    let before = place.look(&["repository", "state/history"]);
+    let planned = end(&mut place.command(&["backup", "prune", "--dry-run"]));
+    assert_eq!(planned.status, Some(2), "{}", planned.told);
+    assert!(planned.printed.contains("would be freed"), "{}", planned.printed);
+    assert_eq!(place.look(&["repository", "state/history"]), before);
+    let done = place.done(&["backup", "prune"]);
+    assert!(done.contains(" freed; 1 snapshots"), "{done}");
+    let bytes = |seen: &std::collections::BTreeMap<_, Vec<u8>>| seen.values().map(Vec::len).sum::<usize>();
+    let after = place.look(&["repository"]);
+    assert!(bytes(&after) + 10_000 < bytes(&before), "{done}");
+    assert!(place.path("state/history/prune.json").exists());
+    let again = place.done(&["backup", "prune", "--dry-run"]);
+    assert!(again.starts_with("0 bytes of "), "{again}");
+    place.done(&["backup", "check", "--read-data"]);
+    place.done(&["restore", "apply", "latest", "--to", "restored"]);
+    // A restic at work is named, and what to do about it.
+    place.write(&format!("repository/locks/{}", "a".repeat(64)), "restic's");
+    place.refused(&["backup", "prune"], 1, &["aaaa", "minutes ago", "restic unlock"]);
 }
 
 /// systemctl is in the place of systemd, which a machine of tests need not run.

@@ -91,3 +91,46 @@ fn a_panic_of_the_engine_is_an_error() {
     let error = contain::<()>(&store, "do something", || panic!("as it does")).unwrap_err();
     assert!(error.to_string().contains("as it does"), "{error}");
 }
+
+/// Other programs of the format mark packs first and remove them later.
+#[test]
+fn what_the_engine_only_marked_is_pruned_and_what_is_needed_again_is_not_given_up() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("repository");
+    let engine = RusticEngine::init(&path, "x").unwrap();
+    let archive = |content: &[u8]| {
+        let entry = ReadSourceEntry { open: Some(Cursor::new(content.to_vec())), ..file("entry", 4) };
+        let indexed = engine.session().unwrap().to_indexed_ids().unwrap();
+        let snapshot = SnapshotOptions::default().to_snapshot().unwrap();
+        let paths = [PathBuf::from("/sources")];
+        let mut options = BackupOptions::default();
+        // Size and times are those of the first.
+        options.parent_opts.force = true;
+        indexed.archive(&options, &Forger(vec![entry]), snapshot, &paths).unwrap();
+        engine.snapshots().unwrap().pop().unwrap().id
+    };
+    archive(b"good");
+    let gone = archive(b"gone");
+    let snapshot = path.join("snapshots").join(&gone.0);
+    let whole = std::fs::read(&snapshot).unwrap();
+    engine.forget(std::slice::from_ref(&gone)).unwrap();
+    let session = engine.session().unwrap();
+    let options = rustic_core::PruneOptions::default();
+    let plan = session.prune_plan(&options).unwrap();
+    session.prune(&options, plan).unwrap();
+    let packs = || engine.store().list(rustic_core::FileType::Pack).unwrap().len();
+    let before = packs();
+
+    // The snapshot is back and its data only marked: nothing is removed.
+    std::fs::write(&snapshot, whole).unwrap();
+    let error = engine.prune(&MaxUnused::default(), false, &Silent).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    assert_eq!(packs(), before);
+    std::fs::remove_file(&snapshot).unwrap();
+
+    let done = engine.prune(&MaxUnused::default(), false, &Silent).unwrap();
+    assert!(done.unused.packs > 0 && packs() < before, "{done:?}");
+    let report = engine.check(CheckDepth::ReadData, &Silent).unwrap();
+    assert!(report.errors.is_empty() && report.remarks.is_empty(), "{report:?}");
+    assert!(engine.prune(&MaxUnused::default(), true, &Silent).unwrap().is_empty());
+}

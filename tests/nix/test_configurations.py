@@ -99,6 +99,16 @@ def test_keys_are_written_where_sshd_reads_them(check: Checker) -> None:
     assert written in [file.replace("%u", user) for file in read]
 
 
+def test_what_pods_load_by_themselves_is_there_before_loading_is_locked(check: Checker) -> None:
+    server = configurations()["server"]
+    own = set(check.value(server, "boot.kernelModules"))
+    locked = set(
+        check.value(server, "boot.kernelModules", "--set", "odin.hardening.lockKernelModules=true")
+    )
+    assert "veth" not in own
+    assert {"veth", "ip_set", "nft_compat", *own} <= locked
+
+
 def test_kubernetes_is_the_minor_of_the_lab(check: Checker) -> None:
     package = check.value(configurations()["server"], "services.k3s.package")
     lab = tomllib.loads((paths.TOOLS / "tools.toml").read_text())["kubernetes"]["ldflags"]

@@ -88,7 +88,8 @@ in
       "br_netfilter"
       "overlay"
       "vxlan"
-    ];
+    ]
+    ++ lib.optionals config.odin.hardening.lockKernelModules (import ./pod-modules.nix);
 
     # kubectl, crictl, ctr and k3s-killall.sh.
     environment.systemPackages = [ config.services.k3s.package ];
